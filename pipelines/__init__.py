@@ -1,0 +1,1 @@
+"""How Marquee works: one folder a stage, joined only in dags/, backtest.py and page.py."""

@@ -1,0 +1,1 @@
+"""What every stage shares: settings, errors, canonical tables, the lake, contracts and the release manifest."""

@@ -1,0 +1,99 @@
+"""The contracts that methods sign. A new method is one file and one registry line; tests/contracts runs over all.
+
+``fit`` returns another type than the one it is called on, so that "not fitted yet" cannot be written.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Ids = npt.NDArray[np.str_] | npt.NDArray[np.object_]
+Floats = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int32]
+
+Features = Mapping[str, npt.NDArray]  # type: ignore[type-arg]
+"""Columns by feature name, all of length n: float (NaN = absent), object (strings, None = absent) or (n, d) packed."""
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """What generators learn from, as of a time: one row an engaged (user, media), most recent last within a user.
+
+    users, media: (n,) ids. weight: (n,) confidence, above 0. at: (n,) datetime64[us], UTC.
+    catalogue: every media id that may be recommended, the code of a media is its place here.
+    """
+
+    users: Ids
+    media: Ids
+    weight: Floats
+    at: npt.NDArray[np.datetime64]
+    catalogue: Ids
+    media_table: pa.Table | None = None
+
+
+@dataclass(frozen=True)
+class History:
+    """What one member watched before the request, oldest first; both may be empty."""
+
+    media: Sequence[str] = ()
+    weight: Sequence[float] = ()
+    context: Mapping[str, object] = field(default_factory=dict)
+
+
+class FittedGenerator(Protocol):
+    """Answers for any member from live history alone, without refitting."""
+
+    catalogue: Ids
+
+    def candidates(self, histories: Sequence[History], k: int) -> tuple[Codes, Floats]:
+        """(len(histories), k) codes into ``catalogue`` and scores, best first; -1 and -inf pad where fewer exist.
+
+        Media of the member's own history are left out. An empty history is answered (with -1 if need be).
+        """
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write files that hold no code (npz without pickle, json) into an existing folder."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Self: ...
+
+
+class CandidateGenerator(Protocol):
+    """Settings of a method; ``fit`` learns from what was known at ``as_of``."""
+
+    def fit(self, interactions: Interactions, *, as_of: datetime, seed: int) -> FittedGenerator: ...
+
+
+class FittedRanker(Protocol):
+    """Scores every candidate."""
+
+    feature_names: tuple[str, ...]
+
+    def probability(self, features: Features) -> Floats:
+        """(n,) calibrated P(watch), each in [0, 1]; (0,) for no rows. FeatureError names a missing column."""
+        ...
+
+    def explain(self, features: Features) -> list[dict[str, float]]:
+        """One dict a row: feature name -> contribution to the log odds, the largest magnitudes first."""
+        ...
+
+    def save(self, folder: Path) -> None: ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Self: ...
+
+
+class Ranker(Protocol):
+    """Settings of a method."""
+
+    def fit(self, features: Features, label: Floats, weight: Floats, groups: Ids, *, seed: int) -> FittedRanker:
+        """label: (n,) 0 or 1. weight: (n,) above 0. groups: (n,) the member of each row."""
+        ...

@@ -1,0 +1,60 @@
+"""dataset.yaml: what a data set says of itself: its name, its zone, its own columns, and what it lacks."""
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from pipelines.core.config import Config
+from pipelines.core.errors import DataError
+from pipelines.core.tables import TYPES, Column
+
+FILE = "dataset.yaml"
+
+
+class ExtraColumn(Config):
+    """A column beyond the canonical ones. It becomes a feature of its entity without code."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    entity: Literal["user", "media"]
+    type: Literal["string", "float", "int", "bool", "strings"]
+    meaning: str
+
+
+class Dataset(Config):
+    """The data set in the lake. ``relevance`` says what counts as relevant: completion (T1), or a rating of 4 or more."""
+
+    name: str = Field(min_length=1)
+    source: str
+    time_zone: str = "UTC"
+    relevance: Literal["completion", "rating"] = "completion"
+    relevant_rating: float = 4.0
+    impressions_logged: bool = True
+    """False where nobody logged what was shown (MovieLens): rankers then train on sampled negatives."""
+    columns: tuple[ExtraColumn, ...] = ()
+    licence: str | None = None
+    citation: str | None = None
+
+    def extras(self, entity: Literal["user", "media"]) -> tuple[Column, ...]:
+        """The declared columns of one entity, as table columns."""
+        return tuple(Column(c.name, TYPES[c.type], c.meaning) for c in self.columns if c.entity == entity)
+
+
+def read(folder: Path) -> Dataset:
+    """Read ``folder/dataset.yaml``; DataError names the file, the key and what it may be."""
+    path = folder / FILE
+    try:
+        return Dataset.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except FileNotFoundError as exc:
+        raise DataError(f"{path} is missing: every data set needs one (name, source, time_zone, columns)") from exc
+    except (ValidationError, yaml.YAMLError) as exc:
+        raise DataError(f"{path}: {exc}") from exc
+
+
+def write(dataset: Dataset, folder: Path) -> None:
+    """Write ``folder/dataset.yaml``, whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    staged = folder / f".{FILE}.tmp"
+    staged.write_text(yaml.safe_dump(dataset.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+    staged.replace(folder / FILE)
