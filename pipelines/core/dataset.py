@@ -23,7 +23,7 @@ class ExtraColumn(Config):
 
 
 class Dataset(Config):
-    """The data set in the lake. ``relevance`` says what counts as relevant: completion (T1), or a rating of 4 or more."""
+    """The data set in the lake. ``relevance`` says what counts as relevant: completion (T1) or rating."""
 
     name: str = Field(min_length=1)
     source: str

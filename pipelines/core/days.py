@@ -1,4 +1,4 @@
-"""Days: the platform's unit of time, in the data set's own zone. A moment is a UTC datetime; an interval is half-open."""
+"""Days: the unit of time, in the data set's own zone. A moment is a UTC datetime; an interval is half-open."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta

@@ -8,7 +8,8 @@ MarqueeError
 ├── ReleaseError       a release is missing, incomplete or does not match its hashes
 └── StackError         a server of the embedded stack did not start, answer or stop
 
-A message names the thing, the value and the remedy: ``"watches has no rows for 2022-04-29: run refresh_features first"``.
+A message names the thing, the value and the remedy:
+``"watches has no rows for 2022-04-29: run refresh_features first"``.
 """
 
 

@@ -1,6 +1,6 @@
 """A release is one thing: a folder of files under one manifest whose hash is the release's id.
 
-Serving, the gate and rollback all handle the folder whole: a file that was changed, added or lost makes ``verify`` refuse.
+Serving, the gate and rollback handle the folder whole: a file that was changed, added or lost makes ``verify`` refuse.
 """
 
 import hashlib

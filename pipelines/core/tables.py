@@ -159,9 +159,7 @@ WATCHES = Table(
         AVAILABLE,
         Column("watched_seconds", FLOAT, "time watched", minimum=0),
         Column("total_seconds", FLOAT, "length of the title", minimum=0),
-        Column(
-            "completion", FLOAT, "watched / total, over 1 when looped; a purchase is 1.0; null = unknown", minimum=0
-        ),
+        Column("completion", FLOAT, "watched / total, above 1 if looped; a purchase is 1; null = unknown", minimum=0),
         DEVICE,
     ),
     key=("watch_id",),

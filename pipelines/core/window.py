@@ -1,0 +1,28 @@
+"""The global time split: fit, then calibrate, then test, each a span of whole days, none overlapping."""
+
+from datetime import date, timedelta
+
+from pydantic import model_validator
+
+from pipelines.core.config import Config
+
+
+class Window(Config):
+    """Days ``[fit_from, calibrate_from)`` fit, ``[calibrate_from, test_from)`` calibrate, ``[test_from, test_to]`` test."""
+
+    fit_from: date
+    calibrate_from: date
+    test_from: date
+    test_to: date
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Window":
+        if not self.fit_from < self.calibrate_from < self.test_from <= self.test_to:
+            spans = f"{self.fit_from} < {self.calibrate_from} < {self.test_from} <= {self.test_to}"
+            raise ValueError(f"window is not in order ({spans}): give the fit, the calibration and the test a day each")
+        return self
+
+    @property
+    def last_fitted(self) -> date:
+        """The last day that anything was fitted or calibrated on: a release's watermark."""
+        return self.test_from - timedelta(days=1)
