@@ -8,7 +8,7 @@ from pipelines.core.config import Config
 
 
 class Window(Config):
-    """Days ``[fit_from, calibrate_from)`` fit, ``[calibrate_from, test_from)`` calibrate, ``[test_from, test_to]`` test."""
+    """Days from ``fit_from`` fit, from ``calibrate_from`` calibrate, ``test_from`` to ``test_to`` (included) test."""
 
     fit_from: date
     calibrate_from: date
