@@ -7,17 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-Ids = npt.NDArray[np.str_] | npt.NDArray[np.object_]
-Floats = npt.NDArray[np.float32] | npt.NDArray[np.float64]
-Codes = npt.NDArray[np.int32]
+Ids = npt.NDArray[Any]
+"""(n,) media or member ids: unicode or object."""
+Floats = npt.NDArray[Any]
+"""float32 or float64."""
+Codes = npt.NDArray[Any]
+"""int32 places in a catalogue, -1 = none."""
 
-Features = Mapping[str, npt.NDArray]  # type: ignore[type-arg]
+Features = Mapping[str, npt.NDArray[Any]]
 """Columns by feature name, all of length n: float (NaN = absent), object (strings, None = absent) or (n, d) packed."""
 
 
@@ -49,7 +52,8 @@ class History:
 class FittedGenerator(Protocol):
     """Answers for any member from live history alone, without refitting."""
 
-    catalogue: Ids
+    @property
+    def catalogue(self) -> Ids: ...
 
     def candidates(self, histories: Sequence[History], k: int) -> tuple[Codes, Floats]:
         """(len(histories), k) codes into ``catalogue`` and scores, best first; -1 and -inf pad where fewer exist.
@@ -75,7 +79,8 @@ class CandidateGenerator(Protocol):
 class FittedRanker(Protocol):
     """Scores every candidate."""
 
-    feature_names: tuple[str, ...]
+    @property
+    def feature_names(self) -> tuple[str, ...]: ...
 
     def probability(self, features: Features) -> Floats:
         """(n,) calibrated P(watch), each in [0, 1]; (0,) for no rows. FeatureError names a missing column."""

@@ -1,0 +1,47 @@
+"""C6 Blend: several generators' lists become one, and each candidate remembers who proposed it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from pydantic import PositiveFloat, PositiveInt
+
+from pipelines.core.config import Config
+from pipelines.core.contracts import Codes, FittedGenerator, History
+
+
+class BlendConfig(Config):
+    """Reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009): a list counts weight / (smoothing + rank)."""
+
+    candidates: PositiveInt = 300
+    smoothing: PositiveFloat = 60.0
+    weights: Mapping[str, PositiveFloat] = MappingProxyType({"popularity": 0.5})
+
+
+@dataclass(frozen=True)
+class Blended:
+    """codes: (n, k) best first, -1 pads. ranks: generator -> (n, k) its own rank of each, -1 = not proposed."""
+
+    codes: Codes
+    ranks: Mapping[str, Codes]
+
+
+def blend(
+    generators: Mapping[str, FittedGenerator], histories: Sequence[History], config: BlendConfig, size: int
+) -> Blended:
+    """Ask every generator for ``config.candidates`` and merge; ``size`` is the length of the shared catalogue."""
+    n, k = len(histories), min(config.candidates, size)
+    fused = np.zeros((n, size), dtype=np.float32)
+    rank_of: dict[str, Codes] = {}
+    for name, generator in generators.items():
+        codes, _ = generator.candidates(histories, k)
+        row, rank = np.nonzero(codes >= 0)
+        media = codes[row, rank]
+        fused[row, media] += config.weights.get(name, 1.0) / (config.smoothing + rank + 1)
+        rank_of[name] = np.full((n, size), -1, dtype=np.int32)
+        rank_of[name][row, media] = rank
+    order = np.argsort(-fused, axis=1, kind="stable")[:, :k].astype(np.int32)
+    proposed = np.take_along_axis(fused, order, axis=1) > 0
+    ranks = {name: np.where(proposed, np.take_along_axis(rank, order, axis=1), -1) for name, rank in rank_of.items()}
+    return Blended(np.where(proposed, order, -1).astype(np.int32), ranks)

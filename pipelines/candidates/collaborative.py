@@ -1,0 +1,114 @@
+"""C1 Collaborative filtering: members who watched alike. Implicit-feedback ALS by the ``implicit`` library.
+
+Source: Hu, Koren and Volinsky, Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008. Only the media
+factors are kept: a member's factors are solved from live history at the request, so that nobody waits for a refit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from pydantic import PositiveFloat, PositiveInt
+
+from pipelines.candidates.top import best, codes_of, leave_out
+from pipelines.core.config import Config
+from pipelines.core.contracts import Codes, Floats, History, Ids, Interactions
+
+
+@dataclass(frozen=True)
+class FittedALS:
+    """factors: (len(catalogue), d) float32. alpha scales a watch's weight to a confidence."""
+
+    catalogue: Ids
+    factors: Floats
+    alpha: float
+    regularization: float
+
+    @cached_property
+    def codes(self) -> dict[str, int]:
+        return codes_of(self.catalogue)
+
+    def candidates(self, histories: Sequence[History], k: int) -> tuple[Codes, Floats]:
+        codes = self.codes
+        scores = self.member_factors(histories) @ self.factors.T
+        leave_out(scores, histories, codes)
+        for row, history in enumerate(histories):
+            if not any(media in codes for media in history.media):
+                scores[row] = -np.inf
+        # A media that nobody engaged with was never fitted: its zero factors say nothing about it.
+        scores[:, ~self.factors.any(axis=1)] = -np.inf
+        return best(scores, k)
+
+    def member_factors(self, histories: Sequence[History]) -> Floats:
+        """(len(histories), d): the ridge solution of each member's own watches; zeros for an empty history."""
+        codes = self.codes
+        size = self.factors.shape[1]
+        gram = self.factors.T @ self.factors + self.regularization * np.eye(size, dtype=np.float32)
+        solved = np.zeros((len(histories), size), dtype=np.float32)
+        for row, history in enumerate(histories):
+            known = [(codes[m], w) for m, w in zip(history.media, history.weight, strict=True) if m in codes]
+            if known:
+                watched = self.factors[[code for code, _ in known]]
+                confidence = self.alpha * np.array([weight for _, weight in known], dtype=np.float32)
+                system = gram + (watched.T * (confidence - 1)) @ watched
+                solved[row] = np.linalg.solve(system, confidence @ watched)
+        return solved
+
+    def save(self, folder: Path) -> None:
+        scalars = np.array([self.alpha, self.regularization])
+        np.savez(
+            folder / "collaborative.npz", catalogue=self.catalogue.astype(str), factors=self.factors, scalars=scalars
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        with np.load(folder / "collaborative.npz", allow_pickle=False) as stored:
+            alpha, regularization = stored["scalars"].tolist()
+            return cls(stored["catalogue"], stored["factors"], alpha, regularization)
+
+
+class ALS(Config):
+    """The usual knobs of implicit ALS."""
+
+    factors: PositiveInt = 64
+    iterations: PositiveInt = 15
+    regularization: PositiveFloat = 0.05
+    alpha: PositiveFloat = 10.0
+
+    def fit(self, interactions: Interactions, *, as_of: datetime, seed: int) -> FittedALS:
+        """One thread, because the library's sums differ between runs with more, and a release must be repeatable."""
+        from implicit.cpu.als import AlternatingLeastSquares
+        from scipy.sparse import csr_matrix
+        from threadpoolctl import threadpool_limits
+
+        codes = codes_of(interactions.catalogue)
+        of_row = np.array([codes.get(media, -1) for media in interactions.media.tolist()], dtype=np.int64)
+        known = of_row >= 0
+        size = len(interactions.catalogue)
+        width = min(self.factors, max(1, size - 1))
+        if not known.any():
+            return FittedALS(
+                interactions.catalogue, np.zeros((size, width), np.float32), self.alpha, self.regularization
+            )
+        members, member_of_row = np.unique(interactions.users[known].astype(str), return_inverse=True)
+        watched = csr_matrix(
+            (interactions.weight[known].astype(np.float32), (member_of_row, of_row[known])), shape=(len(members), size)
+        )
+        watched.sum_duplicates()
+        model = AlternatingLeastSquares(
+            factors=width,
+            iterations=self.iterations,
+            regularization=self.regularization,
+            alpha=self.alpha,
+            random_state=seed,
+            num_threads=1,
+        )
+        with threadpool_limits(1, "blas"):
+            model.fit(watched, show_progress=False)
+        factors = np.asarray(model.item_factors, dtype=np.float32)
+        factors[np.asarray(watched.sum(axis=0)).ravel() == 0] = 0
+        return FittedALS(interactions.catalogue, factors, self.alpha, self.regularization)

@@ -1,0 +1,67 @@
+"""What generators learn from: the lake's engaged watches that were known by a moment, as arrays."""
+
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+
+import ibis
+import numpy as np
+import pyarrow as pa
+
+from pipelines.core.contracts import History, Ids, Interactions
+from pipelines.core.engagement import with_engaged
+from pipelines.core.errors import DataError
+from pipelines.core.lake import Lake
+
+
+def _table(files: list[Path]) -> ibis.Table:
+    return ibis.read_parquet([str(file) for file in files], hive_partitioning=False)
+
+
+def engaged_watches(lake: Lake, as_of: datetime) -> pa.Table:
+    """user_id, media_id, at of every engaged watch begun and available before ``as_of``, by member and time.
+
+    One row a (member, media): the latest. DataError when the lake holds no watches at all.
+    """
+    files = lake.files("watches")
+    if not files:
+        raise DataError(f"watches has no rows in {lake.root}: run marquee import first")
+    ratings = _table(lake.files("ratings")) if lake.exists("ratings") else None
+    watches = with_engaged(_table(files), ratings, lake.dataset)
+    known = watches.filter(watches.engaged, watches.started_at < as_of, watches.available_at < as_of)
+    latest = known.group_by("user_id", "media_id").agg(at=known.started_at.max())
+    return latest.order_by("user_id", "at", "media_id").to_pyarrow()
+
+
+def catalogue(lake: Lake, as_of: datetime) -> Ids:
+    """The ids of every media known by ``as_of``, sorted, as (n,) unicode; DataError when there is none."""
+    media = lake.read("media", columns=["media_id", "available_at", "platform_at"]).to_pandas()
+    here = media[(media.available_at < as_of) & (media.platform_at.isna() | (media.platform_at < as_of))]
+    if here.empty:
+        raise DataError(f"media has no title available before {as_of:%Y-%m-%d %H:%M}: import a catalogue first")
+    return np.sort(here.media_id.to_numpy(dtype=str))
+
+
+def interactions(lake: Lake, as_of: datetime) -> Interactions:
+    """Everything engaged with before ``as_of``, each with weight 1."""
+    rows = engaged_watches(lake, as_of)
+    return Interactions(
+        users=rows["user_id"].to_numpy(zero_copy_only=False).astype(str),
+        media=rows["media_id"].to_numpy(zero_copy_only=False).astype(str),
+        weight=np.ones(rows.num_rows, dtype=np.float32),
+        at=rows["at"].cast(pa.timestamp("us")).to_numpy(),
+        catalogue=catalogue(lake, as_of),
+    )
+
+
+def histories(lake: Lake, as_of: datetime, limit: int = 100) -> dict[str, History]:
+    """Each member's engaged media before ``as_of``, oldest first, the last ``limit`` of them."""
+    rows = engaged_watches(lake, as_of)
+    users = rows["user_id"].to_numpy(zero_copy_only=False)
+    media = rows["media_id"].to_pylist()
+    found: dict[str, History] = {}
+    edges = np.flatnonzero(np.r_[True, users[1:] != users[:-1], True]) if len(users) else np.array([0])
+    for begin, end in pairwise(edges.tolist()):
+        own = tuple(media[max(begin, end - limit) : end])
+        found[str(users[begin])] = History(media=own, weight=(1.0,) * len(own))
+    return found

@@ -1,0 +1,56 @@
+"""C4 Popularity: what most members engaged with lately, the floor that every other method must beat."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from pydantic import PositiveFloat
+
+from pipelines.candidates.top import best, codes_of, leave_out
+from pipelines.core.config import Config
+from pipelines.core.contracts import Codes, Floats, History, Ids, Interactions
+
+
+@dataclass(frozen=True)
+class FittedPopularity:
+    """One score a media, the same for every member."""
+
+    catalogue: Ids
+    score: Floats
+
+    @cached_property
+    def codes(self) -> dict[str, int]:
+        return codes_of(self.catalogue)
+
+    def candidates(self, histories: Sequence[History], k: int) -> tuple[Codes, Floats]:
+        scores = np.tile(np.where(self.score > 0, self.score, -np.inf), (len(histories), 1))
+        leave_out(scores, histories, self.codes)
+        return best(scores, k)
+
+    def save(self, folder: Path) -> None:
+        np.savez(folder / "popularity.npz", catalogue=self.catalogue.astype(str), score=self.score)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        with np.load(folder / "popularity.npz", allow_pickle=False) as stored:
+            return cls(stored["catalogue"], stored["score"])
+
+
+class Popularity(Config):
+    """Engagements, each worth half as much after ``half_life_days``."""
+
+    half_life_days: PositiveFloat = 7.0
+
+    def fit(self, interactions: Interactions, *, as_of: datetime, seed: int) -> FittedPopularity:
+        """Nothing random happens; media that nobody engaged with score 0 and are never proposed."""
+        codes = codes_of(interactions.catalogue)
+        of_row = np.array([codes.get(media, -1) for media in interactions.media.tolist()], dtype=np.int64)
+        age = np.datetime64(as_of.replace(tzinfo=None), "us") - interactions.at
+        decay = 0.5 ** (age / np.timedelta64(1, "D") / self.half_life_days)
+        known = of_row >= 0
+        score = np.bincount(of_row[known], decay[known], minlength=len(interactions.catalogue))
+        return FittedPopularity(interactions.catalogue, score.astype(np.float32))

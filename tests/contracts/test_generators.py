@@ -1,0 +1,111 @@
+"""The promises that every registered generator keeps."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from pipelines.candidates import FITTED, GENERATORS
+from pipelines.core.contracts import FittedGenerator, History, Interactions
+
+AS_OF = datetime(2026, 1, 10, tzinfo=UTC)
+CATALOGUE = np.array([f"m{i:02d}" for i in range(12)])
+
+
+def checkerboard(held_out: str = "m00") -> Interactions:
+    """Even members engage with even media and odd with odd; member u00 has not seen ``held_out``."""
+    pairs = [
+        (f"u{u:02d}", f"m{m:02d}")
+        for u in range(20)
+        for m in range(12)
+        if u % 2 == m % 2 and not (u == 0 and f"m{m:02d}" == held_out)
+    ]
+    users, media = (np.array(column) for column in zip(*pairs, strict=True))
+    at = np.full(len(pairs), np.datetime64("2026-01-08T00:00:00", "us"))
+    return Interactions(users, media, np.ones(len(pairs), dtype=np.float32), at, CATALOGUE)
+
+
+def empty() -> Interactions:
+    none = np.array([], dtype=str)
+    return Interactions(none, none, np.array([], dtype=np.float32), np.array([], dtype="datetime64[us]"), CATALOGUE)
+
+
+@pytest.fixture(params=sorted(GENERATORS))
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def fitted(name: str) -> FittedGenerator:
+    return GENERATORS[name]().fit(checkerboard(), as_of=AS_OF, seed=7)
+
+
+def test_candidates_have_the_promised_shape_and_leave_out_the_history(fitted: FittedGenerator) -> None:
+    histories = [History(("m02", "m04"), (1.0, 1.0)), History(("m01",), (1.0,))]
+    codes, scores = fitted.candidates(histories, 5)
+    assert codes.shape == scores.shape == (2, 5)
+    assert not {"m02", "m04"} & set(CATALOGUE[codes[0]])
+    assert (np.diff(scores, axis=1) <= 0).all()
+
+
+def test_no_media_is_proposed_twice(fitted: FittedGenerator) -> None:
+    codes, _ = fitted.candidates([History(("m02",), (1.0,))], 12)
+    proposed = codes[0][codes[0] >= 0]
+    assert len(set(proposed.tolist())) == len(proposed)
+
+
+def test_more_than_the_catalogue_is_padded(fitted: FittedGenerator) -> None:
+    codes, scores = fitted.candidates([History(("m02",), (1.0,))], 30)
+    assert codes.shape == (1, 30)
+    assert (codes[0, 12:] == -1).all()
+    assert np.isneginf(scores[0, 12:]).all()
+
+
+def test_an_unknown_media_in_the_history_is_ignored(fitted: FittedGenerator) -> None:
+    with_stranger, _ = fitted.candidates([History(("m02", "gone"), (1.0, 1.0))], 5)
+    without, _ = fitted.candidates([History(("m02",), (1.0,))], 5)
+    assert (with_stranger == without).all()
+
+
+def test_an_empty_history_is_answered_without_an_error(fitted: FittedGenerator) -> None:
+    codes, _ = fitted.candidates([History()], 5)
+    assert codes.shape == (1, 5)
+
+
+def test_nobody_asked_is_nobody_answered(fitted: FittedGenerator) -> None:
+    codes, scores = fitted.candidates([], 5)
+    assert codes.shape == scores.shape == (0, 5)
+
+
+def test_a_world_without_watches_proposes_nothing(name: str) -> None:
+    codes, _ = GENERATORS[name]().fit(empty(), as_of=AS_OF, seed=7).candidates([History(("m02",), (1.0,))], 5)
+    assert (codes == -1).all()
+
+
+def test_saved_and_loaded_it_answers_the_same(name: str, fitted: FittedGenerator, tmp_path) -> None:
+    fitted.save(tmp_path)
+    again = FITTED[name].load(tmp_path)
+    histories = [History(("m02",), (1.0,)), History()]
+    for before, after in zip(fitted.candidates(histories, 6), again.candidates(histories, 6), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_the_same_seed_fits_the_same(name: str, fitted: FittedGenerator) -> None:
+    again = GENERATORS[name]().fit(checkerboard(), as_of=AS_OF, seed=7)
+    histories = [History(("m02",), (1.0,))]
+    np.testing.assert_array_equal(fitted.candidates(histories, 6)[1], again.candidates(histories, 6)[1])
+
+
+def test_collaborative_brings_back_the_held_out_media_first() -> None:
+    fitted = GENERATORS["collaborative"]().fit(checkerboard(), as_of=AS_OF, seed=7)
+    codes, _ = fitted.candidates([History(("m02", "m04", "m06", "m08", "m10"), (1.0,) * 5)], 1)
+    assert CATALOGUE[codes[0, 0]] == "m00"
+
+
+def test_popularity_prefers_the_lately_watched_over_the_once_watched() -> None:
+    at = np.array(["2026-01-09", "2025-12-01", "2025-12-01"], dtype="datetime64[us]")
+    watched = Interactions(
+        np.array(["a", "b", "c"]), np.array(["m01", "m02", "m02"]), np.ones(3, dtype=np.float32), at, CATALOGUE
+    )
+    codes, _ = GENERATORS["popularity"]().fit(watched, as_of=AS_OF, seed=0).candidates([History()], 2)
+    assert CATALOGUE[codes[0]].tolist() == ["m01", "m02"]
