@@ -99,15 +99,16 @@ class ALS(Config):
             (interactions.weight[known].astype(np.float32), (member_of_row, of_row[known])), shape=(len(members), size)
         )
         watched.sum_duplicates()
-        model = AlternatingLeastSquares(
-            factors=width,
-            iterations=self.iterations,
-            regularization=self.regularization,
-            alpha=self.alpha,
-            random_state=seed,
-            num_threads=1,
-        )
+        # The library wants BLAS single-threaded beside its own threads, and says so with a warning if it is not.
         with threadpool_limits(1, "blas"):
+            model = AlternatingLeastSquares(
+                factors=width,
+                iterations=self.iterations,
+                regularization=self.regularization,
+                alpha=self.alpha,
+                random_state=seed,
+                num_threads=1,
+            )
             model.fit(watched, show_progress=False)
         factors = np.asarray(model.item_factors, dtype=np.float32)
         factors[np.asarray(watched.sum(axis=0)).ravel() == 0] = 0

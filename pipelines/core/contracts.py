@@ -82,8 +82,19 @@ class FittedRanker(Protocol):
     @property
     def feature_names(self) -> tuple[str, ...]: ...
 
+    def encode(self, features: Features) -> dict[str, Floats]:
+        """Each of the given columns that the ranker uses as floats (categories become codes); floats pass unchanged.
+
+        Serving encodes a media snapshot once and gathers rows of it for each request.
+        """
+        ...
+
     def probability(self, features: Features) -> Floats:
         """(n,) calibrated P(watch), each in [0, 1]; (0,) for no rows. FeatureError names a missing column."""
+        ...
+
+    def calibrated(self, probability: Floats, watched: Floats, rate: float) -> Self:
+        """The same ranker, calibrated on its own answers for a later window; ``rate`` of the negatives were fitted."""
         ...
 
     def explain(self, features: Features) -> list[dict[str, float]]:

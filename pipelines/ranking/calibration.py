@@ -1,0 +1,54 @@
+"""Probabilities that mean what they say: undo the downsampling, then learn two numbers from a later window.
+
+Training leaves out the middle, drops negatives and weights rows, so its scores are only an order. On the later window
+every matured impression counts, unweighted. Source: Platt, Probabilities for SV Machines, 1999.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit, logit
+
+from pipelines.core.contracts import Floats
+
+EDGE = 1e-6
+"""Scores are kept this far from 0 and 1, so that their logit is finite."""
+
+
+def undo_downsampling(probability: Floats, rate: float) -> Floats:
+    """p / (p + (1 - p) / rate): the probability before only ``rate`` of the negatives were kept. Order is unchanged."""
+    kept = np.asarray(probability, dtype=np.float64)
+    return kept / (kept + (1 - kept) / rate)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """sigmoid(slope * logit(p) + intercept), after the downsampling is undone. The default changes nothing."""
+
+    slope: float = 1.0
+    intercept: float = 0.0
+    rate: float = 1.0
+
+    def __call__(self, probability: Floats) -> Floats:
+        """(n,) in, (n,) out, in [0, 1], strictly increasing."""
+        honest = np.clip(undo_downsampling(probability, self.rate), EDGE, 1 - EDGE)
+        return np.asarray(expit(self.slope * logit(honest) + self.intercept))
+
+
+UNCALIBRATED = Calibration()
+
+
+def fit(probability: Floats, watched: Floats, *, rate: float) -> Calibration:
+    """Learn slope and intercept by unpenalised logistic regression of ``watched`` on the logit.
+
+    Where the window holds one class only, or too few rows to say anything, only the downsampling is undone.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    if len(watched) < 50 or watched.min() == watched.max():
+        return Calibration(rate=rate)
+    honest = logit(np.clip(undo_downsampling(probability, rate), EDGE, 1 - EDGE))
+    model = LogisticRegression(C=np.inf).fit(honest[:, None], watched)
+    slope = float(model.coef_[0, 0])
+    # A ranker whose order is worse than chance on the window must not be turned round in silence.
+    return Calibration(slope, float(model.intercept_[0]), rate) if slope > 0 else Calibration(rate=rate)

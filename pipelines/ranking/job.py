@@ -1,0 +1,77 @@
+"""The stage's tasks: read a training set, fit, calibrate, save."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.core.contracts import Features, FittedRanker
+from pipelines.core.errors import DataError, ReleaseError
+from pipelines.core.lake import Lake
+from pipelines.core.settings import Settings
+from pipelines.core.window import Window
+from pipelines.ranking import FITTED, RANKERS
+
+FOLDER = "ranker"
+FILE = "method.json"
+
+
+def columns(rows: pa.Table, names: list[str]) -> Features:
+    """The named columns as arrays: numbers as float32 with NaN, strings as objects with None."""
+    found: dict[str, np.ndarray] = {}
+    for name in names:
+        column = rows[name].combine_chunks()
+        if pa.types.is_floating(column.type) or pa.types.is_integer(column.type) or pa.types.is_boolean(column.type):
+            found[name] = pc.cast(column, pa.float32()).to_numpy(zero_copy_only=False)
+        else:
+            found[name] = column.to_numpy(zero_copy_only=False)
+    return found
+
+
+def fit(settings: Settings, window: Window, *, names: list[str], into: Path, seed: int, method: str = "gbdt") -> None:
+    """Fit ``method`` on the features ``names``, calibrate it on the later days, and save it below ``into``."""
+    ranker = train(Lake(settings.lake_path).read(f"training/{window.test_from}"), names, seed=seed, method=method)
+    save(ranker, method, into)
+
+
+def train(rows: pa.Table, names: list[str], *, seed: int, method: str = "gbdt") -> FittedRanker:
+    """Fit on the labelled rows of split ``fit``; calibrate on every matured row of split ``calibrate``.
+
+    Raises:
+        DataError: when there is nothing to fit on, or an unknown method is asked for.
+    """
+    if method not in RANKERS:
+        raise DataError(f"ranker {method!r} is not known: choose one of {', '.join(RANKERS)}")
+    fitting = rows.filter((pc.field("split") == "fit") & pc.field("label").is_valid())
+    label = _numbers(fitting, "label")
+    if not len(label) or label.min() == label.max():
+        raise DataError(f"the training set has {len(label)} labelled rows of one class: widen its window")
+    groups = fitting["user_id"].to_numpy(zero_copy_only=False)
+    fitted = RANKERS[method]().fit(columns(fitting, names), label, _numbers(fitting, "weight"), groups, seed=seed)
+    later = rows.filter(pc.field("split") == "calibrate")
+    negative = label == 0
+    rate = float(_numbers(fitting, "sampling_rate")[negative].mean())
+    return fitted.calibrated(fitted.probability(columns(later, names)), _numbers(later, "watched"), rate)
+
+
+def _numbers(rows: pa.Table, name: str) -> np.ndarray:
+    return np.asarray(rows[name].combine_chunks().to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def save(ranker: FittedRanker, method: str, into: Path) -> None:
+    """Write the ranker and the name of its method."""
+    folder = into / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    ranker.save(folder)
+    (folder / FILE).write_text(json.dumps({"method": method}), encoding="utf-8")
+
+
+def load(release: Path) -> FittedRanker:
+    """The ranker of a release; ReleaseError names a method that this version does not know."""
+    stored: dict[str, Any] = json.loads((release / FOLDER / FILE).read_text(encoding="utf-8"))
+    if stored["method"] not in FITTED:
+        raise ReleaseError(f"{release} holds ranker {stored['method']!r}, which is not one of {', '.join(FITTED)}")
+    return FITTED[stored["method"]].load(release / FOLDER)

@@ -1,0 +1,122 @@
+"""R1 Logistic regression: the baseline for little data, and the one a person can read."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from pydantic import PositiveFloat, PositiveInt
+from scipy.special import expit
+
+from pipelines.core.config import Config
+from pipelines.core.contracts import Features, Floats, Ids
+from pipelines.ranking import calibration
+from pipelines.ranking.calibration import UNCALIBRATED, Calibration
+from pipelines.ranking.encoding import Encoder
+from pipelines.ranking.gbdt import strongest
+
+
+@dataclass(frozen=True)
+class FittedLogistic:
+    """Coefficients over the design matrix of ``design``; mean and scale standardise the numbers."""
+
+    encoder: Encoder
+    mean: Floats
+    scale: Floats
+    coefficients: Floats
+    intercept: float
+    calibration: Calibration = UNCALIBRATED
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        return self.encoder.names
+
+    def encode(self, features: Features) -> dict[str, Floats]:
+        return self.encoder.encode(features)
+
+    def probability(self, features: Features) -> Floats:
+        columns = design(self.encoder, self.encoder.matrix(features), self.mean, self.scale)
+        return self.calibration(expit(columns @ self.coefficients + self.intercept))
+
+    def calibrated(self, probability: Floats, watched: Floats, rate: float) -> Self:
+        return replace(self, calibration=calibration.fit(probability, watched, rate=rate))
+
+    def explain(self, features: Features) -> list[dict[str, float]]:
+        """Coefficient times value, the design columns of a feature added up."""
+        columns = design(self.encoder, self.encoder.matrix(features), self.mean, self.scale) * self.coefficients
+        owner = design_owner(self.encoder)
+        by_feature = np.zeros((len(columns), len(self.feature_names)))
+        np.add.at(by_feature.T, owner, columns.T)
+        return [strongest(dict(zip(self.feature_names, row.tolist(), strict=True))) for row in by_feature]
+
+    def save(self, folder: Path) -> None:
+        stored = {"encoder": self.encoder.as_json(), "calibration": asdict(self.calibration)}
+        (folder / "encoder.json").write_text(json.dumps(stored), encoding="utf-8")
+        intercept = np.array([self.intercept])
+        np.savez(
+            folder / "logistic.npz",
+            mean=self.mean,
+            scale=self.scale,
+            coefficients=self.coefficients,
+            intercept=intercept,
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        stored = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
+        encoder, calibrated = Encoder.from_json(stored["encoder"]), Calibration(**stored["calibration"])
+        with np.load(folder / "logistic.npz", allow_pickle=False) as arrays:
+            intercept = float(arrays["intercept"][0])
+            return cls(encoder, arrays["mean"], arrays["scale"], arrays["coefficients"], intercept, calibrated)
+
+
+def _numeric(encoder: Encoder) -> list[int]:
+    return [place for place, name in enumerate(encoder.names) if name not in encoder.vocabulary]
+
+
+def design_owner(encoder: Encoder) -> np.ndarray:
+    """For each design column, the place of the feature it was made from."""
+    numeric = _numeric(encoder)
+    categories = [
+        np.full(len(encoder.vocabulary[name]), place)
+        for place, name in enumerate(encoder.names)
+        if name in encoder.vocabulary
+    ]
+    return np.concatenate([numeric, numeric, *categories]).astype(np.int64)
+
+
+def design(encoder: Encoder, matrix: Floats, mean: Floats, scale: Floats) -> Floats:
+    """(n, q) float32: standardised numbers (absent = mean), whether each was absent, one column a category."""
+    numbers = matrix[:, _numeric(encoder)]
+    absent = np.isnan(numbers)
+    parts = [np.clip(np.where(absent, 0, (numbers - mean) / scale), -5, 5), absent]
+    for place, name in enumerate(encoder.names):
+        if name in encoder.vocabulary:
+            parts.append(matrix[:, [place]] == np.arange(len(encoder.vocabulary[name])))
+    return np.hstack(parts).astype(np.float32)
+
+
+class Logistic(Config):
+    """penalty: the inverse strength of the ridge, as scikit-learn's C."""
+
+    penalty: PositiveFloat = 0.1
+    iterations: PositiveInt = 200
+    min_category_count: PositiveInt = 50
+    max_categories: PositiveInt = 50
+
+    def fit(self, features: Features, label: Floats, weight: Floats, groups: Ids, *, seed: int) -> FittedLogistic:
+        from sklearn.linear_model import LogisticRegression
+
+        encoder = Encoder.fit(features, min_count=self.min_category_count, max_categories=self.max_categories)
+        matrix = encoder.matrix(features)
+        numbers = matrix[:, _numeric(encoder)].astype(np.float64)
+        present = ~np.isnan(numbers)
+        count = np.maximum(present.sum(axis=0), 1)
+        mean = np.where(present, numbers, 0).sum(axis=0) / count
+        spread = np.sqrt((np.where(present, numbers - mean, 0) ** 2).sum(axis=0) / count)
+        scale = np.where(spread > 0, spread, 1.0)
+        columns = design(encoder, matrix, mean, scale)
+        model = LogisticRegression(C=self.penalty, max_iter=self.iterations, tol=1e-3)
+        model.fit(columns, label, sample_weight=weight)
+        return FittedLogistic(encoder, mean, scale, model.coef_[0].astype(np.float64), float(model.intercept_[0]))
