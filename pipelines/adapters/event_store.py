@@ -1,0 +1,210 @@
+"""The event store: what the API hears, kept until the lake has it. SQLite in a file, or PostgreSQL by URL."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from pipelines.adapters.event_tables import METADATA, PAGES, TABLES
+from pipelines.core import tables
+from pipelines.core.errors import DataError, SettingsError
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+LOCK = 5_118_219
+"""The advisory lock under which PostgreSQL is migrated."""
+ROWS = 10_000
+COMPLETES = {"sessions": "ended_at"}
+"""The one column of a table that may be absent at first and be sent again later."""
+
+
+class EventStore:
+    """Events by table, each kept once by its key. Close it, or use it as a context manager."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            self._url = sa.make_url(url)
+            known = self._url.get_dialect().name in ("sqlite", "postgresql")
+        except sa.exc.ArgumentError as exc:
+            raise SettingsError(
+                "event_store_url is not a URL: write postgresql+psycopg://user:password@host/db"
+            ) from exc
+        if not known:
+            raise SettingsError(f"event_store_url names {self._url.drivername}: use postgresql+psycopg or sqlite")
+        self._sqlite = self._url.get_dialect().name == "sqlite"
+        if self._sqlite and self._url.database:
+            Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
+        self._engine = sa.create_engine(self._url, pool_pre_ping=not self._sqlite)
+        if self._sqlite:
+            sa.event.listen(self._engine, "connect", _tune_sqlite)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def migrate(self) -> None:
+        """Bring the schema up to date. Safe to repeat, and when several processes start at once: one does it."""
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        with self._alone() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    @contextmanager
+    def _alone(self) -> Iterator[sa.Connection]:
+        """A transaction that no other migration can enter."""
+        if not self._sqlite:
+            with self._engine.begin() as connection:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+                yield connection
+            return
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.exec_driver_sql("COMMIT")
+            except BaseException:
+                connection.exec_driver_sql("ROLLBACK")
+                raise
+
+    def record(self, table: str, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Keep each row once by its key, all or none; the number that was new (or completed an earlier one).
+
+        Absent columns are null. DataError names an unknown table or column, a missing value, a time without zone.
+        """
+        if not rows:
+            return 0
+        with self._engine.begin() as connection:
+            return self._insert(connection, table, rows)
+
+    def _insert(self, connection: sa.Connection, table: str, rows: Sequence[Mapping[str, Any]]) -> int:
+        target = _known(table)
+        values = [_whole(tables.TABLES[table], row) for row in rows]
+        insert: Any = (sqlite.insert if self._sqlite else postgresql.insert)(target)
+        keys = tables.TABLES[table].key
+        late = COMPLETES.get(table)
+        if late is None:
+            insert = insert.on_conflict_do_nothing(index_elements=keys)
+        else:
+            completes = target.c[late].is_(None) & insert.excluded[late].is_not(None)
+            insert = insert.on_conflict_do_update(
+                index_elements=keys, set_={late: insert.excluded[late]}, where=completes
+            )
+            values = list({tuple(v[k] for k in keys): v for v in values}.values())
+        try:
+            return len(connection.execute(insert.returning(*(target.c[k] for k in keys)), values).all())
+        except sa.exc.StatementError as exc:
+            raise (exc.orig if isinstance(exc.orig, DataError) else DataError(f"{table}: {exc.orig}")) from exc
+
+    def record_page(
+        self, request_id: str, answer: Mapping[str, Any], impressions: Sequence[Mapping[str, Any]], at: datetime
+    ) -> dict[str, Any] | None:
+        """Keep an answer and its impressions together, once; the earlier answer where the request had one."""
+        insert: Any = (sqlite.insert if self._sqlite else postgresql.insert)(PAGES)
+        insert = insert.on_conflict_do_nothing(index_elements=["request_id"]).returning(PAGES.c.request_id)
+        with self._engine.begin() as connection:
+            new = connection.execute(
+                insert, {"request_id": request_id, "answered_at": at, "answer": dict(answer)}
+            ).all()
+            if new and impressions:
+                self._insert(connection, "impressions", impressions)
+        return None if new else self.page(request_id)
+
+    def page(self, request_id: str) -> dict[str, Any] | None:
+        """The answer that was given to a request, or None."""
+        with self._engine.connect() as connection:
+            answer = connection.execute(sa.select(PAGES.c.answer).where(PAGES.c.request_id == request_id)).scalar()
+        return dict(answer) if answer is not None else None
+
+    def record_clicks(self, impression_ids: Sequence[str]) -> int:
+        """Mark impressions as clicked; the number that had not been. Unknown ids are passed over."""
+        if not impression_ids:
+            return 0
+        shown = TABLES["impressions"]
+        fresh = shown.c.impression_id.in_(impression_ids) & shown.c.clicked.is_not(True)
+        with self._engine.begin() as connection:
+            return len(
+                connection.execute(
+                    sa.update(shown).where(fresh).values(clicked=True).returning(shown.c.impression_id)
+                ).all()
+            )
+
+    def impressions(self, impression_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """The member and the media of each impression that is known."""
+        shown = TABLES["impressions"]
+        wanted = sa.select(shown.c.impression_id, shown.c.user_id, shown.c.media_id).where(
+            shown.c.impression_id.in_(impression_ids)
+        )
+        with self._engine.connect() as connection:
+            return {row[0]: (row[1], row[2]) for row in connection.execute(wanted)} if impression_ids else {}
+
+    def latest(self, table: str, user_id: str, before: datetime, limit: int) -> list[dict[str, Any]]:
+        """A member's last rows of a table before a moment, oldest first."""
+        target = _known(table)
+        moment = target.c[str(tables.TABLES[table].time)]
+        wanted = (
+            target.select().where(target.c.user_id == user_id, moment < before).order_by(moment.desc()).limit(limit)
+        )
+        with self._engine.connect() as connection:
+            return [dict(row) for row in reversed(connection.execute(wanted).mappings().all())]
+
+    def read(self, table: str, start: datetime, end: datetime) -> pa.Table:
+        """The rows whose event time lies in [start, end), by event time, in the canonical schema."""
+        return pa.Table.from_batches(self.batches(table, start, end), tables.TABLES[table].schema())
+
+    def batches(self, table: str, start: datetime, end: datetime) -> Iterator[pa.RecordBatch]:
+        """What ``read`` reads, 10,000 rows at a time."""
+        target, canonical = _known(table), tables.TABLES[table]
+        moment = target.c[str(canonical.time)]
+        wanted = (
+            target.select().where(moment >= start, moment < end).order_by(moment, *(target.c[k] for k in canonical.key))
+        )
+        with self._engine.connect().execution_options(yield_per=ROWS) as connection:
+            for rows in connection.execute(wanted).mappings().partitions():
+                yield pa.RecordBatch.from_pylist([dict(row) for row in rows], canonical.schema())
+
+    def differences(self) -> list[Any]:
+        """How the database's schema differs from the canonical tables: nothing, once it is migrated."""
+        from alembic.autogenerate import compare_metadata
+        from alembic.migration import MigrationContext
+
+        with self._engine.connect() as connection:
+            return list(compare_metadata(MigrationContext.configure(connection), METADATA))
+
+
+def _tune_sqlite(connection: Any, _: object) -> None:
+    """Let readers and one writer work side by side, and a second writer wait instead of failing."""
+    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=NORMAL"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _known(table: str) -> sa.Table:
+    if table not in TABLES:
+        raise DataError(f"table {table!r} is not in the event store: it keeps {', '.join(TABLES)}")
+    return TABLES[table]
+
+
+def _whole(table: tables.Table, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with every column of the table, absent ones null."""
+    names = table.schema().names
+    unknown = sorted(row.keys() - set(names))
+    if unknown:
+        raise DataError(f"{table.name} has no column {unknown[0]!r}: its columns are {', '.join(names)}")
+    missing = [c.name for c in table.columns if not c.nullable and row.get(c.name) is None]
+    if missing:
+        raise DataError(f"{table.name} row has no {missing[0]}: every row needs one")
+    return {name: row.get(name) for name in names}

@@ -1,0 +1,81 @@
+"""The event store's tables, made from the canonical ones: a column is said once, in pipelines.core.tables."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from pipelines.core import tables
+from pipelines.core.errors import DataError
+
+EVENTS = tuple(tables.TABLES[name] for name in ("impressions", "watches", "searches", "sessions", "dismissals"))
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LOOKED_UP = ("user_id", "request_id")
+"""Beside the event time, what serving looks events up by."""
+
+
+class Moment(sa.TypeDecorator[datetime]):
+    """A UTC moment, exact to the microsecond: timestamptz on PostgreSQL, microseconds since 1970 on SQLite."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> Any:
+        timestamp: Any = postgresql.TIMESTAMP(timezone=True)
+        return dialect.type_descriptor(timestamp if dialect.name == "postgresql" else sa.BigInteger())
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise DataError(f"time {value.isoformat()} has no zone: give it one, such as {value.isoformat()}Z")
+        moment = value.astimezone(UTC)
+        return moment if dialect.name == "postgresql" else (moment - EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if isinstance(value, datetime):
+            return value.astimezone(UTC)
+        return EPOCH + timedelta(microseconds=int(value))
+
+
+def document() -> sa.types.TypeEngine[Any]:
+    """A list or an object as JSON; an absent one is NULL."""
+    return sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+
+
+def _sql_type(arrow: pa.DataType) -> sa.types.TypeEngine[Any]:
+    known: dict[pa.DataType, sa.types.TypeEngine[Any]] = {
+        tables.STRING: sa.String(),
+        tables.FLOAT: sa.Double(),
+        tables.INT: sa.BigInteger(),
+        tables.BOOL: sa.Boolean(),
+        tables.TIME: Moment(),
+    }
+    return document() if pa.types.is_list(arrow) else known[arrow]
+
+
+def _table(table: tables.Table, metadata: sa.MetaData) -> sa.Table:
+    columns = [
+        sa.Column(c.name, _sql_type(c.type), primary_key=c.name in table.key, nullable=c.nullable)
+        for c in table.columns
+    ]
+    names = [name for name in LOOKED_UP if name in table.schema().names]
+    indexes = [sa.Index(f"ix_{table.name}_{name}", name) for name in (str(table.time), *names)]
+    return sa.Table(table.name, metadata, *columns, *indexes)
+
+
+METADATA = sa.MetaData()
+TABLES = {table.name: _table(table, METADATA) for table in EVENTS}
+PAGES = sa.Table(
+    "pages",
+    METADATA,
+    sa.Column("request_id", sa.String(), primary_key=True),
+    sa.Column("answered_at", Moment(), nullable=False),
+    sa.Column("answer", document(), nullable=False),
+    sa.Index("ix_pages_answered_at", "answered_at"),
+)
+"""The answers given, word for word, so that a request that is sent twice is answered once."""

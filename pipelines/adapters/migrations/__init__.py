@@ -1,0 +1,1 @@
+"""Alembic: how the event store's schema came to be. EventStore.migrate runs it."""

@@ -1,0 +1,188 @@
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from pipelines.adapters.event_store import EventStore
+from pipelines.adapters.event_tables import EVENTS
+from pipelines.core import tables
+from pipelines.core.errors import DataError, SettingsError
+
+NOON = datetime(2022, 4, 29, 12, 0, 0, 123_457, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[EventStore]:
+    with EventStore(f"sqlite:///{tmp_path}/events.db") as opened:
+        opened.migrate()
+        yield opened
+
+
+def watch(number: int, at: datetime = NOON, **other: Any) -> dict[str, Any]:
+    ids = {"watch_id": f"w{number}", "user_id": "u1", "media_id": "m1"}
+    return ids | {"started_at": at, "available_at": at, "watched_seconds": 61.5} | other
+
+
+def shown(number: int, **other: Any) -> dict[str, Any]:
+    ids = {"impression_id": f"i{number}", "user_id": "u1", "media_id": f"m{number}"}
+    return ids | {"shown_at": NOON, "available_at": NOON, "clicked": False} | other
+
+
+def test_an_event_comes_back_exactly_as_it_was_recorded(store: EventStore) -> None:
+    lists = {"action_set": ["m1", "ö,\"m2'"], "action_propensities": [0.1, 0.30000000000000004]}
+    assert store.record("impressions", [shown(1, position=3, propensity=0.1, **lists)]) == 1
+
+    row = store.read("impressions", NOON, NOON + timedelta(microseconds=1)).to_pylist()[0]
+
+    assert row["shown_at"] == NOON
+    assert row["shown_at"].utcoffset() == timedelta(0)
+    assert (row["position"], row["propensity"], row["clicked"], row["surface"]) == (3, 0.1, False, None)
+    assert {name: row[name] for name in lists} == lists
+
+
+@pytest.mark.parametrize("table", EVENTS, ids=lambda t: t.name)
+def test_what_is_read_has_the_canonical_schema_even_when_there_is_nothing(store: EventStore, table: Any) -> None:
+    assert store.read(table.name, NOON, NOON) == tables.empty(table)
+
+
+def test_the_migrated_schema_is_the_canonical_one(store: EventStore) -> None:
+    assert store.differences() == []
+
+
+def test_an_event_sent_twice_is_kept_once_and_first_wins(store: EventStore) -> None:
+    assert store.record("watches", [watch(1), watch(2), watch(1, watched_seconds=9.0)]) == 2
+    assert store.record("watches", [watch(2, watched_seconds=9.0), watch(3)]) == 1
+
+    kept = store.read("watches", NOON, NOON + timedelta(days=1))
+    assert kept["watch_id"].to_pylist() == ["w1", "w2", "w3"]
+    assert kept["watched_seconds"].to_pylist() == [61.5, 61.5, 61.5]
+
+
+def test_an_interval_holds_its_start_and_not_its_end_in_order_of_time(store: EventStore) -> None:
+    second = timedelta(seconds=1)
+    store.record("watches", [watch(3, NOON + 2 * second), watch(1, NOON - second), watch(2), watch(4, NOON + second)])
+
+    assert store.read("watches", NOON, NOON + 2 * second)["watch_id"].to_pylist() == ["w2", "w4"]
+
+
+def test_a_time_in_another_zone_is_the_same_moment(store: EventStore) -> None:
+    store.record("watches", [watch(1, NOON.astimezone(timezone(timedelta(hours=8))))])
+
+    assert store.read("watches", NOON, NOON + timedelta(microseconds=1))["started_at"].to_pylist() == [NOON]
+
+
+def test_moments_before_1970_and_far_ahead_survive(store: EventStore) -> None:
+    moments = [datetime(1931, 1, 1, 0, 0, 0, 1, tzinfo=UTC), datetime(2199, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)]
+    store.record("watches", [watch(n, at) for n, at in enumerate(moments)])
+
+    everything = store.read("watches", datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
+    assert everything["started_at"].to_pylist() == moments
+
+
+def test_many_rows_stream_in_batches(store: EventStore) -> None:
+    assert store.record("watches", [watch(n, NOON + timedelta(seconds=n)) for n in range(10_001)]) == 10_001
+
+    batches = list(store.batches("watches", NOON, NOON + timedelta(days=1)))
+    assert [b.num_rows for b in batches] == [10_000, 1]
+    assert batches[0].schema == tables.WATCHES.schema()
+
+
+def test_a_click_marks_its_impression_once(store: EventStore) -> None:
+    store.record("impressions", [shown(1), shown(2), shown(3, clicked=None)])
+
+    assert store.record_clicks(["i1", "i3", "unknown"]) == 2
+    assert store.record_clicks(["i1"]) == 0
+    assert store.record_clicks([]) == 0
+    clicked = store.read("impressions", NOON, NOON + timedelta(days=1))["clicked"].to_pylist()
+    assert clicked == [True, False, True]
+
+
+def test_impressions_are_looked_up_by_id(store: EventStore) -> None:
+    store.record("impressions", [shown(1), shown(2)])
+
+    assert store.impressions(["i2", "unknown"]) == {"i2": ("u1", "m2")}
+    assert store.impressions([]) == {}
+
+
+def test_a_session_is_closed_by_sending_it_again_with_its_end(store: EventStore) -> None:
+    opened = {"session_id": "s1", "user_id": "u1", "started_at": NOON, "available_at": NOON}
+    end = NOON + timedelta(minutes=30)
+
+    assert store.record("sessions", [opened]) == 1
+    assert store.record("sessions", [opened]) == 0
+    assert store.record("sessions", [opened | {"ended_at": end}]) == 1
+    assert store.record("sessions", [opened | {"ended_at": end + timedelta(minutes=1)}]) == 0
+    assert store.read("sessions", NOON, end)["ended_at"].to_pylist() == [end]
+
+
+def test_the_latest_rows_of_a_member_come_oldest_first(store: EventStore) -> None:
+    hours = [watch(n, NOON + timedelta(hours=n)) for n in range(5)]
+    store.record("watches", [*hours, watch(9, user_id="u2")])
+
+    latest = store.latest("watches", "u1", NOON + timedelta(hours=4), 2)
+    assert [row["watch_id"] for row in latest] == ["w2", "w3"]
+    assert store.latest("watches", "nobody", NOON, 2) == []
+
+
+def test_a_request_keeps_its_first_answer_and_its_impressions_once(store: EventStore) -> None:
+    first, second = {"items": ["m1"]}, {"items": ["m2"]}
+
+    assert store.page("r1") is None
+    assert store.record_page("r1", first, [shown(1)], NOON) is None
+    assert store.record_page("r1", second, [shown(2)], NOON) == first
+    assert store.page("r1") == first
+    assert store.read("impressions", NOON, NOON + timedelta(days=1))["impression_id"].to_pylist() == ["i1"]
+
+
+def test_a_row_that_is_wrong_keeps_its_whole_call_out(store: EventStore) -> None:
+    with pytest.raises(DataError, match="watches row has no media_id"):
+        store.record("watches", [watch(1), watch(2, media_id=None)])
+    with pytest.raises(DataError, match=r"time 2022-04-29T12:00:00\.123457 has no zone"):
+        store.record("watches", [watch(1), watch(2, NOON.replace(tzinfo=None))])
+
+    assert store.read("watches", NOON, NOON + timedelta(days=1)).num_rows == 0
+
+
+def test_a_wrong_table_or_column_is_named(store: EventStore) -> None:
+    with pytest.raises(DataError, match="table 'users' is not in the event store: it keeps impressions, watches"):
+        store.record("users", [{"user_id": "u1"}])
+    with pytest.raises(DataError, match="watches has no column 'seconds'"):
+        store.record("watches", [watch(1, seconds=3)])
+
+
+@pytest.mark.parametrize("url", ["mysql://secret@host/db", "not a url"])
+def test_another_database_is_refused_without_showing_the_url(url: str) -> None:
+    with pytest.raises(SettingsError, match="event_store_url") as refusal:
+        EventStore(url)
+    assert "secret" not in str(refusal.value)
+
+
+def test_migrating_again_changes_nothing(store: EventStore) -> None:
+    store.record("watches", [watch(1)])
+    store.migrate()
+    assert store.read("watches", NOON, NOON + timedelta(days=1)).num_rows == 1
+
+
+def test_processes_that_start_at_once_migrate_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/events.db"
+    program = "import sys; from pipelines.adapters.event_store import EventStore; EventStore(sys.argv[1]).migrate()"
+    processes = [subprocess.Popen([sys.executable, "-c", program, url]) for _ in range(3)]
+
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    with EventStore(url) as store:
+        assert store.differences() == []
+
+
+def test_a_reader_does_not_stop_a_writer(store: EventStore) -> None:
+    store.record("watches", [watch(n, NOON + timedelta(seconds=n)) for n in range(10_001)])
+    reading = store.batches("watches", NOON, NOON + timedelta(days=1))
+    next(reading)
+
+    assert store.record("watches", [watch(-1)]) == 1
+    assert sum(b.num_rows for b in reading) == 1
+    assert isinstance(store.read("watches", NOON, NOON + timedelta(microseconds=1)), pa.Table)
