@@ -18,6 +18,9 @@ TYPES = {"string": STRING, "float": FLOAT, "int": INT, "bool": BOOL, "time": TIM
 HISTORY = "history"
 """The policy of impressions whose times are an order, not a measurement: they feed histories, never labels."""
 
+REASON = "reason"
+"""A column that a source may add to a batch: where it is not null the row goes to quarantine for that reason."""
+
 
 @dataclass(frozen=True)
 class Column:
