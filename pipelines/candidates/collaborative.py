@@ -58,6 +58,15 @@ class FittedALS:
                 solved[row] = np.linalg.solve(system, confidence @ watched)
         return solved
 
+    def because(self, code: int, history: History) -> str | None:
+        """The watched media whose factors point most the same way."""
+        known = [media for media in history.media if media in self.codes]
+        if not known:
+            return None
+        watched = self.factors[[self.codes[media] for media in known]]
+        length = np.linalg.norm(watched, axis=1) + np.finfo(np.float32).tiny
+        return known[int(np.argmax(watched @ self.factors[code] / length))]
+
     def save(self, folder: Path) -> None:
         scalars = np.array([self.alpha, self.regularization])
         np.savez(

@@ -31,6 +31,9 @@ class FittedPopularity:
         leave_out(scores, histories, self.codes)
         return best(scores, k)
 
+    def because(self, code: int, history: History) -> str | None:
+        return None
+
     def save(self, folder: Path) -> None:
         np.savez(folder / "popularity.npz", catalogue=self.catalogue.astype(str), score=self.score)
 

@@ -62,6 +62,10 @@ class FittedGenerator(Protocol):
         """
         ...
 
+    def because(self, code: int, history: History) -> str | None:
+        """The media of the history that speaks most for candidate ``code``; None where history plays no part."""
+        ...
+
     def save(self, folder: Path) -> None:
         """Write files that hold no code (npz without pickle, json) into an existing folder."""
         ...

@@ -72,6 +72,12 @@ def test_an_empty_history_is_answered_without_an_error(fitted: FittedGenerator) 
     assert codes.shape == (1, 5)
 
 
+def test_a_reason_is_a_media_of_the_history_or_none(fitted: FittedGenerator) -> None:
+    history = History(("m02", "m04", "gone"), (1.0, 1.0, 1.0))
+    assert fitted.because(0, history) in {None, "m02", "m04"}
+    assert fitted.because(0, History()) is None
+
+
 def test_nobody_asked_is_nobody_answered(fitted: FittedGenerator) -> None:
     codes, scores = fitted.candidates([], 5)
     assert codes.shape == scores.shape == (0, 5)

@@ -1,0 +1,246 @@
+"""The one place where a page is assembled: generators -> features -> ranker -> rerank -> exploration.
+
+Serving, the backtest and monitoring all come here, so the page that is evaluated is the page that is served.
+"""
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.candidates import job as candidates
+from pipelines.candidates.blend import BlendConfig, Blended, blend
+from pipelines.core import release
+from pipelines.core.contracts import Codes, Features, FittedGenerator, FittedRanker, History
+from pipelines.core.errors import ReleaseError
+from pipelines.core.release import Manifest
+from pipelines.features.context import context_features
+from pipelines.features.cross import cross_features
+from pipelines.ranking import job as ranking
+from pipelines.rerank.diversity import DiversityConfig, spread
+from pipelines.rerank.exploration import Draw, ExplorationConfig, explore, order
+from pipelines.rerank.filters import allowed, rights
+from pipelines.snapshot import MediaSnapshot
+
+RANKED, EXPLORATION = "ranked", "exploration"
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """Who asks, when, from where; ``at`` is UTC."""
+
+    user_id: str
+    request_id: str
+    at: datetime
+    device: str | None = None
+    country: str | None = None
+    time_zone: str | None = None
+    surface: str = "home"
+    k: int = 10
+
+
+@dataclass(frozen=True)
+class PageItem:
+    """A title on the page. For an exploration slot, the action set it was drawn from and each one's propensity."""
+
+    media_id: str
+    title: str
+    position: int
+    score: float
+    policy: str
+    propensity: float
+    reason: str
+    generators: tuple[str, ...]
+    action_set: tuple[str, ...] | None = None
+    action_propensities: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """The ordered answer, and which release and snapshot gave it."""
+
+    request_id: str
+    release_id: str
+    snapshot_version: str
+    items: tuple[PageItem, ...]
+
+
+@dataclass(frozen=True)
+class LoadedRelease:
+    """A release in memory, all of one manifest."""
+
+    manifest: Manifest
+    generators: Mapping[str, FittedGenerator]
+    ranker: FittedRanker
+
+    @property
+    def release_id(self) -> str:
+        return self.manifest.release_id
+
+
+def load_release(folder: Path) -> LoadedRelease:
+    """Verify the folder against its manifest, then load every part; ReleaseError when anything disagrees."""
+    manifest = release.verify(folder)
+    loaded = LoadedRelease(manifest, candidates.load(folder), ranking.load(folder))
+    if set(loaded.generators) != set(manifest.generators):
+        raise ReleaseError(f"release {manifest.release_id} names generators {manifest.generators}: it holds others")
+    return loaded
+
+
+@dataclass(frozen=True)
+class Pager:
+    """A release bound to a snapshot: whatever does not depend on the member is computed once, here."""
+
+    release: LoadedRelease
+    snapshot: MediaSnapshot
+
+    @cached_property
+    def _row_of_code(self) -> Codes:
+        """Where each media of the release's catalogue stands in the snapshot; -1 = taken down since."""
+        place = {media: row for row, media in enumerate(self.snapshot.ids.tolist())}
+        return np.array([place.get(media, -1) for media in self._catalogue.tolist()], dtype=np.int64)
+
+    @cached_property
+    def _catalogue(self) -> np.ndarray:
+        return next(iter(self.release.generators.values())).catalogue
+
+    @cached_property
+    def _media(self) -> dict[str, np.ndarray]:
+        """The snapshot's columns, the ranker's categories already encoded; the packed ones as they are."""
+        return {**self.snapshot.features, **self.release.ranker.encode(self.snapshot.features)}
+
+    @cached_property
+    def _settings(self) -> tuple[BlendConfig, DiversityConfig, ExplorationConfig]:
+        stored = self.release.manifest.settings
+        return (
+            BlendConfig(**stored.get("blend", {})),
+            DiversityConfig(**stored.get("diversity", {})),
+            ExplorationConfig(**stored.get("exploration", {})),
+        )
+
+    def candidates(self, history: History) -> Blended:
+        """The blended candidates of one member, (1, n) codes of the release's catalogue."""
+        return blend(self.release.generators, [history], self._settings[0], len(self._catalogue))
+
+    def assemble(
+        self,
+        request: PageRequest,
+        user_row: Mapping[str, object],
+        history: History,
+        exclude: AbstractSet[str] = frozenset(),
+    ) -> Page:
+        """The page for one request. ``user_row`` holds the member's online features, None where absent."""
+        blended = self.candidates(history)
+        codes = self._allowed(blended.codes[0], request, user_row, history, exclude)
+        rows = self._row_of_code[codes]
+        scores = self.release.ranker.probability(self.features(rows, request, user_row)) if len(rows) else np.empty(0)
+        ranking_order = np.lexsort((codes, -scores))
+        _, diversity, exploration = self._settings
+        groups = [self.snapshot.groups[row] for row in rows[ranking_order].tolist()]
+        ranking_order = ranking_order[spread(groups, diversity)]
+        seed = self.release.manifest.seed
+        draws = explore(scores[ranking_order], request.k, exploration, request_id=request.request_id, seed=seed)
+        chosen = order(len(ranking_order), request.k, draws)
+        drawn = {draw.slot: draw for draw in draws}
+        ids = self._catalogue[codes[ranking_order]]
+        items = []
+        for position, place in enumerate(chosen):
+            which = ranking_order[place]
+            by = _proposers(blended, int(codes[which]))
+            item = self._item(position, int(codes[which]), float(scores[which]), by, history)
+            items.append(_explored(item, drawn[position], ids) if position in drawn else item)
+        return Page(request.request_id, self.release.release_id, self.snapshot.version, tuple(items))
+
+    def _allowed(
+        self,
+        codes: Codes,
+        request: PageRequest,
+        user_row: Mapping[str, object],
+        history: History,
+        exclude: AbstractSet[str],
+    ) -> Codes:
+        proposed = codes[codes >= 0]
+        here = proposed[self._row_of_code[proposed] >= 0]
+        kept = here[allowed(self._catalogue, here, watched=set(history.media), excluded=exclude)]
+        country = request.country or user_row.get("country")
+        held = [self.snapshot.rights[row] for row in self._row_of_code[kept].tolist()]
+        return kept[rights(held, str(country) if country else None)]
+
+    def features(self, rows: Codes, request: PageRequest, user_row: Mapping[str, object]) -> Features:
+        """Every feature of the candidates at snapshot ``rows``, as training would have joined them."""
+        n = len(rows)
+        at = np.full(n, np.datetime64(request.at.replace(tzinfo=None), "us"))
+        media = {name: values[rows] for name, values in self._media.items()}
+        user = {name: np.broadcast_to(value, (n, *value.shape[1:])) for name, value in user_columns(user_row).items()}
+        one = at[:1]
+        country = request.country or user_row.get("country")
+        context = context_features(
+            one,
+            device=np.array([request.device], dtype=object),
+            country=np.array([country], dtype=object),
+            time_zone=np.array([request.time_zone], dtype=object),
+        )
+        encoded = self.release.ranker.encode({**context, **{n: v[:1] for n, v in user.items()}})
+        same = {name: np.broadcast_to(value, (n,)) for name, value in encoded.items()}
+        return {**user, **media, **cross_features(user, media, at), **same}
+
+    def _item(self, position: int, code: int, score: float, by: tuple[str, ...], history: History) -> PageItem:
+        row = int(self._row_of_code[code])
+        media_id = str(self._catalogue[code])
+        reason = self._reason(code, by, history)
+        return PageItem(media_id, self.snapshot.titles[row], position, score, RANKED, 1.0, reason, by)
+
+    def _reason(self, code: int, by: tuple[str, ...], history: History) -> str:
+        for name in by:
+            source = self.release.generators[name].because(code, history)
+            place = np.searchsorted(self.snapshot.ids, source) if source is not None else len(self.snapshot.ids)
+            if place < len(self.snapshot.ids) and self.snapshot.ids[place] == source:
+                return f"Because you watched {self.snapshot.titles[place]}"
+        genres = self.snapshot.genres[int(self._row_of_code[code])]
+        return f"Popular in {genres[0]}" if genres else "Popular now"
+
+
+def _proposers(blended: Blended, code: int) -> tuple[str, ...]:
+    """The generators that proposed this candidate, the one that ranked it highest first."""
+    place = int(np.flatnonzero(blended.codes[0] == code)[0])
+    ranks = {name: int(rank[0, place]) for name, rank in blended.ranks.items() if rank[0, place] >= 0}
+    return tuple(sorted(ranks, key=lambda name: ranks[name]))
+
+
+def user_columns(row: Mapping[str, object]) -> dict[str, np.ndarray]:
+    """A member's online row as columns of one row: numbers (1,) float32, strings (1,) object, packed (1, d)."""
+    columns: dict[str, np.ndarray] = {}
+    for name, value in row.items():
+        if isinstance(value, str):
+            columns[name] = np.array([value], dtype=object)
+        elif isinstance(value, (list, tuple, np.ndarray)):
+            columns[name] = np.asarray(value, dtype=np.float32)[None, :]
+        else:
+            columns[name] = np.array([np.nan if value is None else value], dtype=np.float32)
+    return columns
+
+
+def _explored(item: PageItem, draw: Draw, ids: np.ndarray) -> PageItem:
+    """The item with its draw: what else could have stood here, and how probable each was."""
+    return PageItem(
+        media_id=item.media_id,
+        title=item.title,
+        position=item.position,
+        score=item.score,
+        policy=EXPLORATION,
+        propensity=draw.propensity,
+        reason="Something different",
+        generators=item.generators,
+        action_set=tuple(str(ids[action]) for action in draw.actions),
+        action_propensities=draw.probabilities,
+    )
+
+
+def popular(pager: Pager, history: History, k: int) -> list[str]:
+    """The popularity floor: the generator's own order, what was watched left out."""
+    codes, _ = pager.release.generators["popularity"].candidates([history], k)
+    return [str(media) for media in pager.release.generators["popularity"].catalogue[codes[0][codes[0] >= 0]]]

@@ -1,0 +1,136 @@
+"""The media snapshot: every title with its features and texts, and what members watched, held in memory by serving.
+
+It is refreshed far more often than a release, has a version of its own, and is swapped whole:
+
+    snapshots/<version>/media.parquet, histories.parquet
+    snapshots/CURRENT                    the version that serving should hold
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipelines.adapters.feature_store import FeatureStore
+from pipelines.candidates.interactions import catalogue, histories
+from pipelines.core.contracts import Features, History, Ids
+from pipelines.core.errors import DataError
+from pipelines.core.lake import Lake
+from pipelines.core.settings import Settings
+
+FOLDER, CURRENT = "snapshots", "CURRENT"
+TEXTS = ("title", "genres", "rights_countries", "series_id", "creator")
+KEPT = 3
+
+
+@dataclass(frozen=True)
+class MediaSnapshot:
+    """ids: (n,) sorted. features: media features by name, (n,) or (n, d). The lists follow the order of ids."""
+
+    version: str
+    ids: Ids
+    features: Features
+    titles: list[str]
+    genres: list[list[str]]
+    rights: list[list[str] | None]
+    groups: list[str | None]
+    histories: Mapping[str, History]
+
+    def history(self, user_id: str) -> History:
+        """What the member had watched when the snapshot was made; empty for a stranger."""
+        return self.histories.get(user_id, History())
+
+    @classmethod
+    def load(cls, folder: Path) -> "MediaSnapshot":
+        """DataError names a file that is missing."""
+        try:
+            media = pq.read_table(folder / "media.parquet")
+            watched = pq.read_table(folder / "histories.parquet").to_pydict()
+        except FileNotFoundError as exc:
+            raise DataError(f"snapshot {folder} is not whole ({exc}): run refresh_features") from exc
+        texts = {name: media[f"text_{name}"].to_pylist() for name in TEXTS}
+        names = [n for n in media.column_names if n != "media_id" and not n.startswith("text_")]
+        ids = media["media_id"].to_numpy(zero_copy_only=False).astype(str)
+        return cls(
+            version=folder.name,
+            ids=ids,
+            features={name: as_array(media[name]) for name in names},
+            titles=[title or f"Title {media_id}" for title, media_id in zip(texts["title"], ids.tolist(), strict=True)],
+            genres=[genres or [] for genres in texts["genres"]],
+            rights=texts["rights_countries"],
+            groups=[s or c for s, c in zip(texts["series_id"], texts["creator"], strict=True)],
+            histories={
+                user: History(tuple(own), (1.0,) * len(own))
+                for user, own in zip(watched["user_id"], watched["media"], strict=True)
+            },
+        )
+
+
+def as_array(column: pa.ChunkedArray) -> np.ndarray:
+    """Numbers as (n,) float32 with NaN, strings as (n,) objects with None, lists of numbers as (n, longest) float32."""
+    whole = column.combine_chunks()
+    if pa.types.is_list(whole.type) or pa.types.is_large_list(whole.type):
+        rows = [row if row is not None else [] for row in whole.to_pylist()]
+        packed = np.zeros((len(rows), max(map(len, rows), default=0)), dtype=np.float32)
+        for place, row in enumerate(rows):
+            packed[place, : len(row)] = row
+        return packed
+    if pa.types.is_string(whole.type) or pa.types.is_large_string(whole.type):
+        return np.asarray(whole.to_numpy(zero_copy_only=False), dtype=object)
+    return np.asarray(pc.cast(whole, pa.float32()).to_numpy(zero_copy_only=False))
+
+
+def build(settings: Settings, at: datetime) -> tuple[pa.Table, pa.Table]:
+    """(media, histories) as known at ``at``: features from the same Feast views that training joins."""
+    lake = Lake(settings.lake_path)
+    ids = catalogue(lake, at)
+    rows = FeatureStore(settings).media_rows(ids.tolist(), at)
+    rows = rows.drop(columns=[c for c in rows.columns if c.startswith("event_timestamp")])
+    texts = lake.read("media", columns=["media_id", *TEXTS]).to_pandas().set_index("media_id").reindex(rows.media_id)
+    media = pa.Table.from_pandas(rows.assign(**{f"text_{n}": texts[n].to_numpy() for n in TEXTS}), preserve_index=False)
+    for name in TEXTS:
+        wanted = pa.list_(pa.string()) if name in ("genres", "rights_countries") else pa.string()
+        place = media.schema.get_field_index(f"text_{name}")
+        media = media.set_column(place, f"text_{name}", media[f"text_{name}"].cast(wanted))
+    watched = histories(lake, at)
+    lists = pa.array([list(history.media) for history in watched.values()], type=pa.list_(pa.string()))
+    return media, pa.table({"user_id": pa.array(list(watched), type=pa.string()), "media": lists})
+
+
+def publish(settings: Settings, at: datetime) -> str:
+    """Make the snapshot as of ``at`` the current one; returns its version. Equal content is the same version."""
+    media, watched = build(settings, at)
+    root = settings.root / FOLDER
+    staged = root / f".staged-{os.getpid()}"
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir(parents=True)
+    pq.write_table(media, staged / "media.parquet")
+    pq.write_table(watched, staged / "histories.parquet")
+    parts = (
+        hashlib.sha256((staged / name).read_bytes()).hexdigest() for name in ("media.parquet", "histories.parquet")
+    )
+    version = f"{at:%Y%m%dT%H%M}-{hashlib.sha256(''.join(parts).encode()).hexdigest()[:8]}"
+    if (root / version).exists():
+        shutil.rmtree(staged)
+    else:
+        staged.rename(root / version)
+    pointer = root / f".{CURRENT}-{os.getpid()}"
+    pointer.write_text(version, encoding="utf-8")
+    os.replace(pointer, root / CURRENT)
+    for old in sorted(p for p in root.iterdir() if p.is_dir() and p.name[0] != "." and p.name != version)[: -KEPT + 1]:
+        shutil.rmtree(old, ignore_errors=True)
+    return version
+
+
+def current(settings: Settings) -> Path | None:
+    """The folder of the current snapshot, or None before the first."""
+    pointer = settings.root / FOLDER / CURRENT
+    return settings.root / FOLDER / pointer.read_text(encoding="utf-8").strip() if pointer.exists() else None
