@@ -13,8 +13,6 @@ from pipelines.adapters.event_store import EventStore
 pytestmark = pytest.mark.services
 NOON = datetime(2022, 4, 29, 12, 0, 0, 123_457, tzinfo=UTC)
 MIGRATE = "import sys; from pipelines.adapters.event_store import EventStore; EventStore(sys.argv[1]).migrate()"
-    "import sys; from pipelines.adapters.event_store import EventStore as E\nwith E(sys.argv[1]) as s: s.migrate()"
-)
 
 
 @pytest.fixture(scope="module")
