@@ -1,0 +1,1 @@
+"""Pure arithmetic on rankings, probabilities and behaviour, with intervals; everyone above measures with it."""

@@ -1,0 +1,160 @@
+"""How good probabilities are: AUC, GAUC, log loss, ECE, and each as a statistic that the bootstrap can resample.
+
+label: (rows,) 0 or 1. score, p: (rows,) finite numbers. Row order never matters.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.core.errors import DataError
+from pipelines.metrics.intervals import Floats, Statistic, as_codes, ratio
+
+EPSILON = float(np.finfo(np.float64).eps)
+LOWER_IS_BETTER = frozenset({"log_loss", "ece"})
+BINS = 15
+
+Members = npt.NDArray[np.int64]
+
+
+def auc(label: npt.ArrayLike, score: npt.ArrayLike, weight: npt.ArrayLike | None = None) -> float:
+    """P(a positive scores above a negative) + P(they tie) / 2, of pairs weighted by w_i w_j; in [0, 1].
+
+    NaN where one class is missing. Random scores give 0.5.
+    """
+    y, s = _checked(label, score)
+    w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=np.float64)
+    if w.shape != y.shape or not (w >= 0).all():
+        raise DataError(f"weight has shape {w.shape} for {len(y)} rows: give every row a weight of 0 or more")
+    order = np.argsort(s, kind="stable")
+    return _auc_sorted(y[order], _tie_ends(s[order]), w[order])
+
+
+def gauc(label: npt.ArrayLike, score: npt.ArrayLike, groups: npt.ArrayLike) -> float:
+    """The mean of the members' own AUCs, weighted by their rows, over members with both classes; in [0, 1].
+
+    groups: (rows,) the member of each row. NaN where nobody has both classes.
+    """
+    members, codes = as_codes(groups)
+    return float(gauc_statistic(label, score, codes, len(members))(np.ones((1, len(members))))[0])
+
+
+def log_loss(label: npt.ArrayLike, p: npt.ArrayLike) -> float:
+    """Mean of -(y ln p + (1 - y) ln(1 - p)), p clipped to [eps, 1 - eps], eps = 2.2e-16; 0 or above, lower better."""
+    return float(_losses(*_checked(label, p, probability=True)).mean())
+
+
+def ece(label: npt.ArrayLike, p: npt.ArrayLike, bins: int = BINS) -> float:
+    """Expected calibration error: sum over bins of (rows in bin / rows) x |mean label - mean p|; in [0, 1].
+
+    Bins are of equal width over [0, 1], closed above, the first closed below too; an empty one adds nothing. Lower is
+    better; an ECE of few rows is too high on average, because chance gaps do not cancel.
+    """
+    y, q = _checked(label, p, probability=True)
+    gaps = np.bincount(_bin(q, bins), weights=y - q, minlength=bins)
+    return float(np.abs(gaps).sum() / len(y))
+
+
+def auc_statistic(label: npt.ArrayLike, score: npt.ArrayLike, members: Members, count: int) -> Statistic:
+    """AUC under member multiplicities: rows are sorted once, then weighted anew for each resample."""
+    y, s = _checked(label, score)
+    order = np.argsort(s, kind="stable")
+    sorted_label, ends, owner = y[order], _tie_ends(s[order]), members[order]
+    return lambda counts: np.array([_auc_sorted(sorted_label, ends, row[owner]) for row in counts])
+
+
+def gauc_statistic(label: npt.ArrayLike, score: npt.ArrayLike, members: Members, count: int) -> Statistic:
+    """GAUC under member multiplicities: a member's own AUC and rows stay what they are."""
+    y, s = _checked(label, score)
+    own, rows = _member_auc(y, s, members, count)
+    counted = np.where(np.isnan(own), 0.0, rows)
+    return ratio(np.nan_to_num(own) * counted, counted)
+
+
+def log_loss_statistic(label: npt.ArrayLike, p: npt.ArrayLike, members: Members, count: int) -> Statistic:
+    """Log loss under member multiplicities."""
+    losses = _losses(*_checked(label, p, probability=True))
+    return ratio(
+        np.bincount(members, weights=losses, minlength=count), np.bincount(members, minlength=count).astype(np.float64)
+    )
+
+
+def ece_statistic(label: npt.ArrayLike, p: npt.ArrayLike, members: Members, count: int) -> Statistic:
+    """ECE under member multiplicities; equal-width bins do not move with the resample."""
+    y, q = _checked(label, p, probability=True)
+    cells = np.bincount(members * BINS + _bin(q, BINS), weights=y - q, minlength=count * BINS).reshape(count, BINS)
+    rows = np.bincount(members, minlength=count).astype(np.float64)
+    return lambda counts: np.abs(counts @ cells).sum(axis=1) / np.maximum(counts @ rows, 1.0)
+
+
+RowStatistic = Callable[[npt.ArrayLike, npt.ArrayLike, Members, int], Statistic]
+STATISTICS: dict[str, RowStatistic] = {
+    "auc": auc_statistic,
+    "gauc": gauc_statistic,
+    "log_loss": log_loss_statistic,
+    "ece": ece_statistic,
+}
+"""Every row metric by name: (label, score, member code of each row, number of members) -> its statistic."""
+
+
+def _auc_sorted(label: Floats, ends: npt.NDArray[np.int64], weight: Floats) -> float:
+    """Weighted AUC of rows sorted by score; ``ends`` holds the last row of each run of equal scores."""
+    positive = weight * label
+    below = np.cumsum(weight - positive)[ends]
+    gained = np.diff(np.cumsum(positive)[ends], prepend=0.0)
+    pairs = float(gained.sum() * below[-1])
+    return float(gained @ (below + np.concatenate([[0.0], below[:-1]]))) / (2 * pairs) if pairs > 0 else float("nan")
+
+
+def _member_auc(label: Floats, score: Floats, members: Members, count: int) -> tuple[Floats, Floats]:
+    """(count,) AUC of each member's own rows, NaN without both classes, and (count,) rows, by Mann-Whitney ranks."""
+    order = np.lexsort((score, members))
+    owner, y = members[order], label[order]
+    ends = _tie_ends(score[order], owner)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    rows = np.bincount(members, minlength=count).astype(np.float64)
+    before = np.cumsum(rows) - rows
+    rank = np.repeat((starts + ends) / 2 + 1, ends - starts + 1) - before[owner]
+    positives = np.bincount(owner, weights=y, minlength=count)
+    above = np.bincount(owner, weights=rank * y, minlength=count) - positives * (positives + 1) / 2
+    pairs = positives * (rows - positives)
+    return np.divide(above, pairs, out=np.full(count, np.nan), where=pairs > 0), rows
+
+
+def _tie_ends(score: Floats, owner: Members | None = None) -> npt.NDArray[np.int64]:
+    """The last row of each run of equal sorted scores (within an owner)."""
+    moves = np.diff(score) != 0
+    if owner is not None:
+        moves |= np.diff(owner) != 0
+    return np.append(np.flatnonzero(moves), len(score) - 1)
+
+
+def _losses(label: Floats, p: Floats) -> Floats:
+    q = np.clip(p, EPSILON, 1 - EPSILON)
+    return -(label * np.log(q) + (1 - label) * np.log1p(-q))
+
+
+def _bin(p: Floats, bins: int) -> Members:
+    return np.clip(np.ceil(p * bins).astype(np.int64) - 1, 0, bins - 1)
+
+
+def _checked(label: npt.ArrayLike, score: npt.ArrayLike, probability: bool = False) -> tuple[Floats, Floats]:
+    """Both as floats; DataError for no rows, other labels than 0 and 1, NaN, or a probability outside [0, 1]."""
+    y, s = np.asarray(label, dtype=np.float64), np.asarray(score, dtype=np.float64)
+    if y.ndim != 1 or y.shape != s.shape:
+        raise DataError(f"label has shape {y.shape} and score {s.shape}: give one of each a row")
+    if not y.size:
+        raise DataError("there are no rows to measure: the window is empty")
+    _refuse(~np.isin(y, (0.0, 1.0)), y, "label", "0 or 1; leave rows without a label out")
+    _refuse(~np.isfinite(s), s, "score", "a finite number")
+    if probability:
+        _refuse((s < 0) | (s > 1), s, "probability", "in [0, 1]")
+    return y, s
+
+
+def _refuse(wrong: npt.NDArray[np.bool_], values: npt.NDArray[Any], name: str, rule: str) -> None:
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        raise DataError(f"{name} of row {at} is {values[at]} ({int(wrong.sum())} such rows): it must be {rule}")
