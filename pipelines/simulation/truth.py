@@ -1,0 +1,122 @@
+"""The true probability of a watch, for any member, media and moment. For exams only: the product never asks it.
+
+A *watch* here is a completion above 0.8. ``appeal`` is P(watch | the member examined the title); whether a title in
+some position is examined at all is ``examination``, which knows only position and device. So
+P(watch | shown at position) = examination x appeal, and the order of titles by appeal does not depend on position.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.simulation import calendar
+from pipelines.simulation.catalogue import Catalogue
+from pipelines.simulation.config import WorldConfig
+from pipelines.simulation.members import DEVICES, Members
+from pipelines.simulation.randomness import pair_normal, stream
+from pipelines.simulation.vocabulary import GENRES
+from pipelines.simulation.works import Ints, Reals
+
+Times = npt.NDArray[np.datetime64]
+GENRE_EFFECT, GROUP_EFFECT, LATENT_EFFECT = 1.05, 0.8, 0.30
+QUALITY_EFFECT, ACTOR_EFFECT, DIRECTOR_EFFECT = 0.75, 0.7, 0.7
+FRESH_EFFECT, FRESH_DAYS = 0.6, 12.0
+DEVICE_EFFECT = np.array([0.15, -0.1, 0.0, 0.0])
+LENGTH_EFFECT = np.array([0.0, -0.5, -0.3, -0.15])
+"""How much each doubling beyond 45 minutes takes from the log odds, by device."""
+EXAMINED_FIRST = 0.95
+EXAMINED_DECAY = np.array([0.07, 0.12, 0.09, 0.08])
+"""How fast attention falls with position, by device."""
+CHUNK = 100_000
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Everything that decides a watch."""
+
+    config: WorldConfig
+    members: Members
+    catalogue: Catalogue
+    mood: Reals
+    """(dayparts, genres) what each time of day adds to each genre."""
+
+    def appeal(self, who: Ints, media: Ints, at: Times, device: Ints) -> Reals:
+        """(n,) P(completion > 0.8 | examined), for codes of members, media and devices at moments in UTC."""
+        spans = (slice(i, i + CHUNK) for i in range(0, len(who), CHUNK))
+        parts = [self._log_odds(who[s], media[s], at[s], device[s]) for s in spans]
+        odds = np.concatenate(parts) if parts else np.zeros(0)
+        chance: Reals = 1 / (1 + np.exp(-odds))
+        return chance
+
+    def _log_odds(self, who: Ints, media: Ints, at: Times, device: Ints) -> Reals:
+        noise = self.config.traits.noise * pair_normal(self.config.seed, who, media)
+        lasting = self._taste(who, media, at) + self._people(who, media) + self._fit(who, media)
+        total: Reals = self.config.traits.base + lasting + noise + self._context(who, media, at, device)
+        return total
+
+    def _taste(self, who: Ints, media: Ints, at: Times) -> Reals:
+        """Liking of genres, by group and by person, and the latent directions that no metadata shows."""
+        taste = self.members.taste(who, self._weeks(at))
+        mix, split = self.catalogue.genre_mix[media], len(GENRES)
+        genres = GENRE_EFFECT * taste[:, :split] + GROUP_EFFECT * self.members.group_taste[who]
+        hidden = LATENT_EFFECT * np.einsum("nd,nd->n", taste[:, split:], self.catalogue.latent[media])
+        liked: Reals = np.einsum("ng,ng->n", genres, mix) + hidden
+        return liked
+
+    def _people(self, who: Ints, media: Ints) -> Reals:
+        """Favourite actors, those billed first the most, and favourite directors."""
+        work = self.catalogue.work[media]
+        cast = self.catalogue.works.actors[work]
+        known = (self.members.actors[who][:, :, None] == cast[:, None, :]).any(axis=1)
+        starring = known @ np.array([1.0, 0.8, 0.5, 0.4])
+        directed = (self.members.directors[who] == self.catalogue.works.director[work][:, None]).any(axis=1)
+        drawn: Reals = ACTOR_EFFECT * np.minimum(starring, 1.5) + DIRECTOR_EFFECT * directed
+        return drawn
+
+    def _fit(self, who: Ints, media: Ints) -> Reals:
+        """Quality, and how language and age advice suit the member."""
+        work = self.catalogue.work[media]
+        suited: Reals = (
+            QUALITY_EFFECT * self.catalogue.quality[media]
+            + self.members.language_taste[who, self.catalogue.works.language[work]]
+            + self.members.maturity_taste[who, self.catalogue.works.maturity[work]]
+        )
+        return suited
+
+    def _context(self, who: Ints, media: Ints, at: Times, device: Ints) -> Reals:
+        """Time of day, weekend, holiday, freshness, and length against the device in hand."""
+        hour, weekday = calendar.local_hours(at, self.members.zone[who])
+        mood = self.mood[(hour // 6).astype(np.int64)]
+        moved = np.einsum("ng,ng->n", mood, self.catalogue.genre_mix[media])
+        festive = self.catalogue.genre_mix[media][:, [GENRES.index("family"), GENRES.index("animation")]].sum(axis=1)
+        age = (at - self.catalogue.platform_at[media]) / np.timedelta64(1, "D")
+        fresh = np.where(age >= 0, FRESH_EFFECT * np.exp(-np.maximum(age, 0) / FRESH_DAYS), 0.0)
+        long = LENGTH_EFFECT[device] * np.maximum(np.log2(self.catalogue.duration[media] / 2700), 0)
+        film_weekend = 0.2 * ((weekday >= 5) & ~self.catalogue.is_episode[media])
+        moment: Reals = moved + fresh + long + film_weekend + DEVICE_EFFECT[device]
+        return moment + 0.6 * festive * calendar.holiday_flags(at)
+
+    def _weeks(self, at: Times) -> Reals:
+        weeks: Reals = (at - np.datetime64(self.config.start, "us")) / np.timedelta64(7, "D")
+        return weeks
+
+
+def build(config: WorldConfig, members: Members, catalogue: Catalogue) -> Truth:
+    mood = stream(config.seed, "moods").normal(0, 0.35, (calendar.DAYPARTS, len(GENRES)))
+    return Truth(config, members, catalogue, mood)
+
+
+def examination(position: Ints, device: Ints) -> Reals:
+    """(n,) P(the member looks at this position), 0 = first."""
+    seen: Reals = EXAMINED_FIRST * np.exp(-EXAMINED_DECAY[device] * position)
+    return seen
+
+
+def main_device(members: Members, who: Ints) -> Ints:
+    """(n,) the device each member holds most often."""
+    devices: Ints = np.argmax(members.devices[who], axis=1)
+    return devices
+
+
+__all__ = ["DEVICES", "Truth", "build", "examination", "main_device"]
