@@ -1,0 +1,55 @@
+# `make` lists the commands. Each one does the set-up itself when it is missing or out of date.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+READY := .venv/.ready
+BIN := .venv/bin
+SOURCE ?= world
+DATA ?=
+HOST_ENV := DO_NOT_TRACK=1 MLFLOW_DISABLE_TELEMETRY=true
+
+.PHONY: help setup demo up down status test test-browser check bench lock clean
+
+help: ## List the commands
+	@echo "Marquee: watch events in, a home page out."; echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+
+setup: $(READY) ## Make .venv with every dependency pinned (PYTHON=... to choose the Python)
+
+$(READY): pyproject.toml constraints.txt marquee/setup.sh
+	@marquee/setup.sh
+
+demo: $(READY) ## Run the whole loop once (SOURCE=kuairand DATA=DIR for real logs)
+	@$(BIN)/marquee demo --source $(SOURCE) $(if $(DATA),--data $(DATA))
+
+up: $(READY) ## Start Airflow, MLflow, Evidently and the API on free ports
+	@$(BIN)/marquee up
+
+down: ## Stop them all, leaving no process behind
+	@if [ -x $(BIN)/marquee ]; then $(BIN)/marquee down; else echo "nothing is up"; fi
+
+status: $(READY) ## Say what is up, and where
+	@$(BIN)/marquee status
+
+test: $(READY) ## Run the tests (without a browser)
+	@echo "tests run on $$($(BIN)/python --version)"
+	@$(HOST_ENV) $(BIN)/python -m pytest -m "not browser"
+
+test-browser: $(READY) ## Drive the running stack with a headless browser
+	@$(HOST_ENV) $(BIN)/python -m pytest -m browser tests/browser
+
+check: $(READY) ## Lint, types, import directions, design rules, compose file
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest -q tests/unit/test_design_rules.py tests/unit/test_compose.py
+
+bench: $(READY) ## Measure every speed claim on this machine
+	@for script in benchmarks/[a-z]*.py; do [ -e "$$script" ] || continue; echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+lock: $(READY) ## Resolve constraints.txt anew from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \
+	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header -o constraints.txt
+
+clean: down ## Remove what runs made (var/ and caches), keep .venv
+	rm -rf var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
