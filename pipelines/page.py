@@ -134,6 +134,16 @@ class Pager:
         exclude: AbstractSet[str] = frozenset(),
     ) -> Page:
         """The page for one request. ``user_row`` holds the member's online features, None where absent."""
+        return self.assemble_with_candidates(request, user_row, history, exclude)[0]
+
+    def assemble_with_candidates(
+        self,
+        request: PageRequest,
+        user_row: Mapping[str, object],
+        history: History,
+        exclude: AbstractSet[str] = frozenset(),
+    ) -> tuple[Page, list[str]]:
+        """The page, and the media ids it was chosen from in the order of the blend."""
         blended = self.candidates(history)
         codes = self._allowed(blended.codes[0], request, user_row, history, exclude)
         rows = self._row_of_code[codes]
@@ -153,7 +163,8 @@ class Pager:
             by = _proposers(blended, int(codes[which]))
             item = self._item(position, int(codes[which]), float(scores[which]), by, history)
             items.append(_explored(item, drawn[position], ids) if position in drawn else item)
-        return Page(request.request_id, self.release.release_id, self.snapshot.version, tuple(items))
+        page = Page(request.request_id, self.release.release_id, self.snapshot.version, tuple(items))
+        return page, [str(media) for media in self._catalogue[codes]]
 
     def _allowed(
         self,

@@ -27,6 +27,7 @@ from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 
 FOLDER, CURRENT = "snapshots", "CURRENT"
+MEDIA, HISTORIES = "media.parquet", "histories.parquet"
 TEXTS = ("title", "genres", "rights_countries", "series_id", "creator")
 KEPT = 3
 
@@ -52,8 +53,8 @@ class MediaSnapshot:
     def load(cls, folder: Path) -> "MediaSnapshot":
         """DataError names a file that is missing."""
         try:
-            media = pq.read_table(folder / "media.parquet")
-            watched = pq.read_table(folder / "histories.parquet").to_pydict()
+            media = pq.read_table(folder / MEDIA)
+            watched = pq.read_table(folder / HISTORIES).to_pydict()
         except FileNotFoundError as exc:
             raise DataError(f"snapshot {folder} is not whole ({exc}): run refresh_features") from exc
         texts = {name: media[f"text_{name}"].to_pylist() for name in TEXTS}
@@ -105,19 +106,22 @@ def build(settings: Settings, at: datetime) -> tuple[pa.Table, pa.Table]:
     return media, pa.table({"user_id": pa.array(list(watched), type=pa.string()), "media": lists})
 
 
+def write(settings: Settings, at: datetime, folder: Path) -> Path:
+    """Write the snapshot as of ``at`` into a fresh folder."""
+    media, watched = build(settings, at)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    pq.write_table(media, folder / MEDIA)
+    pq.write_table(watched, folder / HISTORIES)
+    return folder
+
+
 def publish(settings: Settings, at: datetime) -> str:
     """Make the snapshot as of ``at`` the current one; returns its version. Equal content is the same version."""
-    media, watched = build(settings, at)
     root = settings.root / FOLDER
-    staged = root / f".staged-{os.getpid()}"
-    shutil.rmtree(staged, ignore_errors=True)
-    staged.mkdir(parents=True)
-    pq.write_table(media, staged / "media.parquet")
-    pq.write_table(watched, staged / "histories.parquet")
-    parts = (
-        hashlib.sha256((staged / name).read_bytes()).hexdigest() for name in ("media.parquet", "histories.parquet")
-    )
-    version = f"{at:%Y%m%dT%H%M}-{hashlib.sha256(''.join(parts).encode()).hexdigest()[:8]}"
+    staged = write(settings, at, root / f".staged-{os.getpid()}")
+    content = b"".join((staged / name).read_bytes() for name in (MEDIA, HISTORIES))
+    version = f"{at:%Y%m%dT%H%M}-{hashlib.sha256(content).hexdigest()[:8]}"
     if (root / version).exists():
         shutil.rmtree(staged)
     else:

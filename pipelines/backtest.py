@@ -1,0 +1,70 @@
+"""A data set through the whole of Marquee in one process: train on the days before, score the days after."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pipelines import retraining
+from pipelines.adapters.feature_store import FeatureStore
+from pipelines.core.errors import DataError
+from pipelines.core.lake import Lake
+from pipelines.core.settings import Settings
+from pipelines.features import job as features
+from pipelines.ingestion import job as ingestion
+from pipelines.judgement import judge
+from pipelines.sources import SOURCES
+from pipelines.training_data import job as training_data
+
+Say = Callable[[str], None]
+
+
+def run(
+    source: str,
+    path: Path,
+    *,
+    settings: Settings,
+    test_from: date,
+    test_to: date | None = None,
+    seed: int = 7,
+    say: Say = lambda step: None,
+) -> dict[str, Any]:
+    """Import, compute features, train on everything before ``test_from`` and score the days from it on.
+
+    ``settings.home`` must be empty: a backtest owns its folder. Returns the judgement's figures, the window and the
+    release's hash, all JSON.
+
+    Raises:
+        DataError: for an unknown source, a folder in use, or days that leave nothing to train or to test on.
+    """
+    if source not in SOURCES:
+        raise DataError(f"source {source!r} is not known: choose one of {', '.join(SOURCES)}")
+    if settings.lake_path.exists():
+        raise DataError(f"{settings.root} already holds a lake: give the backtest an empty folder")
+    say(f"import {source}")
+    read = SOURCES[source].read(path)
+    lake = Lake(settings.lake_path)
+    report = ingestion.ingest(lake, read.dataset, read.batches())
+    window = retraining.plan_window(lake, test_from, test_to)
+    say(f"features {window.fit_from} to {window.test_to}")
+    FeatureStore(settings).apply()
+    features.refresh(settings, window.fit_from, window.test_to)
+    say("training set")
+    built = training_data.build(settings, window, seed)
+    say("fit generators and ranker")
+    retraining.fit_generators(settings, window, seed=seed)
+    retraining.fit_ranker(settings, window, seed=seed)
+    folder = retraining.staging(settings, window) / retraining.RELEASE
+    retraining.seal(settings, window, seed=seed, folder=folder)
+    say(f"judge {window.test_from} to {window.test_to}")
+    judgement = judge(settings, folder, window, seed=seed)
+    manifest = retraining.seal(settings, window, seed=seed, folder=folder, metrics=judgement.as_dict())
+    return {
+        **judgement.as_dict(),
+        "release": manifest.release_id,
+        "dataset": lake.dataset.name,
+        "window": window.model_dump(mode="json"),
+        "seed": seed,
+        "training_set": built,
+        "import": report.as_dict(),
+    }

@@ -1,0 +1,199 @@
+"""What a release is worth on days it has not seen: its ranker row by row, its pages by full ranking."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+
+from pipelines.adapters.feature_store import FeatureStore
+from pipelines.candidates.interactions import engaged_watches, histories
+from pipelines.core import days, evidence
+from pipelines.core.contracts import Codes, Floats
+from pipelines.core.errors import DataError
+from pipelines.core.evidence import Evidence
+from pipelines.core.lake import Lake
+from pipelines.core.settings import Settings
+from pipelines.core.window import Window
+from pipelines.evaluation.offline import ListEvidence, evaluate_lists, evaluate_rows
+from pipelines.metrics.intervals import Interval
+from pipelines.page import LoadedRelease, Pager, PageRequest, load_release, popular
+from pipelines.ranking import job as ranking
+from pipelines.ranking.calibration import fit as fit_calibration
+from pipelines.snapshot import MediaSnapshot, write
+
+DEPTH, PAGE = 100, 10
+POPULARITY_FEATURE = "media_engaged_rate"
+
+Figures = dict[str, dict[str, Interval]]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The release's evidence and its popularity floor's, their figures, and how many members and rows they rest on."""
+
+    evidence: Evidence
+    floor: Evidence
+    figures: Figures
+    popularity: Figures
+    counts: dict[str, int]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every figure as {"value", "low", "high"}."""
+        return {**_plain(self.figures), "popularity": _plain(self.popularity), "counts": self.counts}
+
+
+def _plain(figures: Figures) -> dict[str, Any]:
+    return {part: {name: value.as_dict() for name, value in held.items()} for part, held in figures.items()}
+
+
+def judge(settings: Settings, folder: Path, window: Window, *, seed: int, most_members: int = 3000) -> Judgement:
+    """Score the release in ``folder`` and the popularity floor on the test days of ``window``.
+
+    At most ``most_members`` members get a page; where there are more, a seeded draw of them.
+    """
+    release = load_release(folder)
+    rows = Lake(settings.lake_path).read(f"training/{window.test_from}")
+    scored, floor_scored = score_rows(release, rows), score_rows_by_popularity(rows)
+    lists, floor_lists = judge_lists(settings, release, window, rows, seed=seed, most=most_members)
+    figures, popularity = row_figures(scored, seed), row_figures(floor_scored, seed)
+    counts = {
+        "rows": int((~scored.label.isna()).sum()),
+        "rows_all_impressions": len(scored),
+        "members": int(scored.user_id.nunique()),
+        "page_members": len(lists["page"].members),
+    }
+    return Judgement(
+        _evidence(lists, scored, window, release.release_id),
+        _evidence(floor_lists, floor_scored, window, None),
+        {**figures, **list_figures(lists)},
+        {**popularity, **list_figures(floor_lists)},
+        counts,
+    )
+
+
+def score_rows(release: LoadedRelease, rows: Any) -> pd.DataFrame:
+    """The test rows with the release's calibrated ``probability``."""
+    test = rows.filter(pc.field("split") == "test")
+    if not test.num_rows:
+        raise DataError("the test days hold no matured impression: choose other days")
+    probability = release.ranker.probability(ranking.columns(test, list(release.ranker.feature_names)))
+    return _scored(test, probability)
+
+
+def score_rows_by_popularity(rows: Any) -> pd.DataFrame:
+    """The test rows scored by how often members engage with the media at all, calibrated like the ranker."""
+    later, test = (rows.filter(pc.field("split") == split) for split in ("calibrate", "test"))
+    rate = [np.nan_to_num(ranking.columns(part, [POPULARITY_FEATURE])[POPULARITY_FEATURE]) for part in (later, test)]
+    watched = later["watched"].to_numpy(zero_copy_only=False).astype(np.float64)
+    return _scored(test, fit_calibration(rate[0], watched, rate=1.0)(rate[1]))
+
+
+def _scored(test: Any, probability: Floats) -> pd.DataFrame:
+    kept = test.select(["impression_id", "user_id", "label", "watched"]).to_pandas()
+    return kept.assign(probability=probability)
+
+
+def row_figures(scored: pd.DataFrame, seed: int) -> Figures:
+    """``ranker``: on labelled rows (T1). ``ranker_all_impressions``: on every matured one, the middle = not watched."""
+    labelled = scored[~scored.label.isna()]
+    every = evaluate_rows(scored.watched, scored.probability, scored.user_id, seed)
+    return {
+        "ranker": evaluate_rows(labelled.label, labelled.probability, labelled.user_id, seed),
+        "ranker_all_impressions": {name: every[name] for name in ("log_loss", "ece")},
+    }
+
+
+def list_figures(lists: Mapping[str, ListEvidence]) -> Figures:
+    """``candidates``: recall@100. ``page``: ndcg, map, mar and f1 at 10."""
+    page = {name: value for name, value in lists["page"].intervals.items() if name.endswith(f"@{PAGE}")}
+    recall = f"recall@{DEPTH}"
+    return {"candidates": {recall: lists["candidates"].intervals[recall]}, "page": page}
+
+
+def judge_lists(
+    settings: Settings, release: LoadedRelease, window: Window, rows: Any, *, seed: int, most: int
+) -> tuple[dict[str, ListEvidence], dict[str, ListEvidence]]:
+    """(release, popularity) candidates and pages of members with a history, by full ranking of the catalogue."""
+    lake = Lake(settings.lake_path)
+    at = days.start(window.test_from, lake.dataset.time_zone)
+    folder = settings.root / "staging" / f"snapshot-{window.test_from}"
+    pager = Pager(release, MediaSnapshot.load(write(settings, at, folder)))
+    shutil.rmtree(folder)
+    known, wanted = histories(lake, at), relevant(lake, window)
+    members = sorted(user for user in wanted if user in known and wanted[user] - set(known[user].media))
+    if not members:
+        raise DataError(f"no member with a history engaged with anything new from {window.test_from}: widen the test")
+    if len(members) > most:
+        members = sorted(np.random.default_rng(seed).choice(members, most, replace=False).tolist())
+    usual = _usual_request(rows)
+    user_rows = member_rows(settings, members, at)
+    found: dict[str, list[list[str]]] = {"candidates": [], "page": [], "floor": []}
+    for user in members:
+        request = PageRequest(user, f"judge-{user}", at, k=PAGE, **usual)
+        page, blended = pager.assemble_with_candidates(request, user_rows.get(user, {}), known[user])
+        found["page"].append([item.media_id for item in page.items])
+        found["candidates"].append(blended[:DEPTH])
+        found["floor"].append(popular(pager, known[user], DEPTH))
+    truth = [wanted[user] - set(known[user].media) for user in members]
+    ours = {part: _lists(found[part], truth, members, seed) for part in ("candidates", "page")}
+    floor = {
+        "candidates": _lists(found["floor"], truth, members, seed),
+        "page": _lists([ids[:PAGE] for ids in found["floor"]], truth, members, seed),
+    }
+    return ours, floor
+
+
+def relevant(lake: Lake, window: Window) -> dict[str, set[str]]:
+    """What each member engaged with on the test days."""
+    zone = lake.dataset.time_zone
+    begin = days.start(window.test_from, zone)
+    end = days.start(window.test_to + timedelta(days=1), zone)
+    rows = engaged_watches(lake, end).to_pandas()
+    return {str(user): set(own.media_id) for user, own in rows[rows["at"] >= begin].groupby("user_id")}
+
+
+def _usual_request(rows: Any) -> dict[str, Any]:
+    """The commonest device and surface of the fitted rows: what a page is asked with when nothing better is known."""
+    fitted = rows.filter(pc.field("split") == "fit").select(["device", "surface"]).to_pandas()
+    usual = {name: fitted[name].dropna().mode() for name in ("device", "surface")}
+    return {name: values.iloc[0] for name, values in usual.items() if len(values)}
+
+
+def member_rows(settings: Settings, members: Sequence[str], at: datetime) -> dict[str, dict[str, object]]:
+    """Each member's features as the online store would have held them at ``at``."""
+    asked = pd.DataFrame({"user_id": list(members), "event_timestamp": pd.Timestamp(at)})
+    rows = FeatureStore(settings).historical(asked, service="user_online").drop(columns="event_timestamp")
+    return {row.pop("user_id"): row for row in rows.to_dict("records")}
+
+
+def _lists(found: list[list[str]], truth: list[set[str]], members: list[str], seed: int) -> ListEvidence:
+    code = {media: place for place, media in enumerate(sorted({m for one in (*found, *truth) for m in one}))}
+    ranked: Codes = np.full((len(found), DEPTH), -1, dtype=np.int64)
+    for row, own in enumerate(found):
+        ranked[row, : len(own)] = [code[media] for media in own]
+    wanted = [np.array(sorted(code[media] for media in own), dtype=np.int64) for own in truth]
+    return evaluate_lists(ranked, wanted, PAGE, seed, members=np.array(members), depth=DEPTH)
+
+
+def _evidence(
+    lists: Mapping[str, ListEvidence], scored: pd.DataFrame, window: Window, release_id: str | None
+) -> Evidence:
+    labelled = scored[~scored.label.isna()]
+    members = np.unique(np.concatenate([lists["page"].members, labelled.user_id.to_numpy().astype(str)]))
+    place = np.searchsorted(members, lists["page"].members)
+    metrics = {}
+    for part, held in lists.items():
+        for name, values in held.values.items():
+            metrics[f"{part}.{name}"] = np.full(len(members), np.nan)
+            metrics[f"{part}.{name}"][place] = values
+    of_row = np.searchsorted(members, labelled.user_id.to_numpy().astype(str))
+    ranker = evidence.rows(labelled.impression_id, of_row, labelled.label, labelled.probability)
+    return Evidence(
+        window.test_from, window.test_to, window.last_fitted, members, metrics, {"ranker": ranker}, release_id
+    )

@@ -1,0 +1,164 @@
+"""One retraining: plan the days, fit, judge on later days, seal. The retrain DAG and the backtest both come here."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from pipelines.adapters.feature_store import FeatureStore
+from pipelines.adapters.model_registry import ModelRegistry
+from pipelines.candidates import job as candidates
+from pipelines.candidates.blend import BlendConfig
+from pipelines.core import release
+from pipelines.core.errors import DataError
+from pipelines.core.evidence import Evidence
+from pipelines.core.lake import Lake
+from pipelines.core.release import Manifest
+from pipelines.core.settings import Settings
+from pipelines.core.window import Window
+from pipelines.features.catalogue import ranking_names
+from pipelines.judgement import Judgement, judge
+from pipelines.metrics.drift import sketch
+from pipelines.promotion import job as promotion
+from pipelines.promotion.job import PromotionResult
+from pipelines.ranking import job as ranking
+from pipelines.rerank.diversity import DiversityConfig
+from pipelines.rerank.exploration import ExplorationConfig
+
+CALIBRATION_SHARE = 0.12
+"""The share of the days before the test that calibrate; one day at least."""
+
+REFERENCE = "monitoring/reference.json"
+TRAINED = "trained"
+"""The watermark of the last retraining: the last day of its test."""
+
+RELEASE, CHALLENGER, CHAMPION, FLOOR = "release", "challenger.npz", "champion.npz", "floor.npz"
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def plan_window(lake: Lake, test_from: date, test_to: date | None = None) -> Window:
+    """Split the days that hold events: all before ``test_from`` fit and calibrate, up to ``test_to`` test.
+
+    Raises:
+        DataError: naming the days that exist, when there are too few before or none from ``test_from`` on.
+    """
+    held = lake.days("impressions") or lake.days("watches")
+    before, after = [d for d in held if d < test_from], [d for d in held if d >= test_from]
+    if len(before) < 2 or not after or (test_to is not None and test_to < after[0]):
+        span = f"{held[0]} to {held[-1]}" if held else "no day at all"
+        raise DataError(
+            f"a test from {test_from} to {test_to or 'the end'} leaves nothing to fit or to test on: "
+            f"the lake holds {span}; choose days with two days of events before them"
+        )
+    calibrating = max(1, round(CALIBRATION_SHARE * len(before)))
+    last = after[-1] if test_to is None else min(test_to, after[-1])
+    return Window(fit_from=before[0], calibrate_from=before[-calibrating], test_from=test_from, test_to=last)
+
+
+def plan_retrain(settings: Settings, *, through: date | None, test_days: int) -> Window:
+    """The window that ends on day ``through`` (default: the last day with features) and tests on its last days."""
+    lake = Lake(settings.lake_path)
+    reached = lake.watermark("features")
+    if reached is None:
+        raise DataError("features has no watermark: run refresh_features first")
+    last = through or reached.through
+    if last > reached.through:
+        raise DataError(f"features are complete through {reached.through}, not {last}: run refresh_features to {last}")
+    return plan_window(lake, last - timedelta(days=test_days - 1), last)
+
+
+def staging(settings: Settings, window: Window) -> Path:
+    """Where the release of this window is put together."""
+    return settings.root / "staging" / f"{window.test_from}_{window.test_to}"
+
+
+def fit_generators(settings: Settings, window: Window, *, seed: int) -> None:
+    """Fit every generator into a fresh release folder."""
+    into = staging(settings, window) / RELEASE
+    shutil.rmtree(into, ignore_errors=True)
+    into.mkdir(parents=True)
+    candidates.fit(settings, window, into=into, seed=seed)
+
+
+def fit_ranker(settings: Settings, window: Window, *, seed: int, method: str = "gbdt") -> None:
+    """Fit and calibrate the ranker into the release folder that holds the generators."""
+    into = staging(settings, window) / RELEASE
+    ranking.fit(settings, window, names=ranking_names(settings), into=into, seed=seed, method=method)
+
+
+def seal(
+    settings: Settings, window: Window, *, seed: int, folder: Path, metrics: Mapping[str, Any] | None = None
+) -> Manifest:
+    """Write the monitoring reference and the manifest over whatever was fitted into ``folder``."""
+    lake, names = Lake(settings.lake_path), ranking_names(settings)
+    rows = lake.read(f"training/{window.test_from}", columns=[*names, "split"]).to_pandas()
+    reference = folder / REFERENCE
+    reference.parent.mkdir(exist_ok=True)
+    reference.write_text(json.dumps(sketch(rows[rows.split == "fit"].drop(columns="split"))), encoding="utf-8")
+    return release.write(
+        folder,
+        generators=tuple(sorted(path.name for path in (folder / candidates.FOLDER).iterdir())),
+        ranker=json.loads((folder / ranking.FOLDER / ranking.FILE).read_text(encoding="utf-8"))["method"],
+        feature_service="ranking",
+        feature_fingerprint=FeatureStore(settings).fingerprint(),
+        dataset=lake.dataset.name,
+        time_zone=lake.dataset.time_zone,
+        watermark=window.last_fitted,
+        trained_from=window.fit_from,
+        seed=seed,
+        settings={
+            "blend": BlendConfig().model_dump(mode="json"),
+            "diversity": DiversityConfig().model_dump(mode="json"),
+            "exploration": ExplorationConfig().model_dump(mode="json"),
+            "window": window.model_dump(mode="json"),
+        },
+        metrics=dict(metrics or {}),
+        git_commit=git_commit(),
+        lock_hash=release.digest(REPOSITORY / "constraints.txt"),
+    )
+
+
+def git_commit() -> str:
+    """The commit of this code: MARQUEE_GIT_COMMIT where an image was built without git, else what git says."""
+    named = os.environ.get("MARQUEE_GIT_COMMIT")
+    if named:
+        return named
+    asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    return asked.stdout.strip() or "unknown"
+
+
+def judge_challenger(settings: Settings, window: Window, *, seed: int) -> Judgement:
+    """Judge the staged release and the champion on the same days, and seal the release with its figures."""
+    folder = staging(settings, window)
+    seal(settings, window, seed=seed, folder=folder / RELEASE)
+    judgement = judge(settings, folder / RELEASE, window, seed=seed)
+    manifest = seal(settings, window, seed=seed, folder=folder / RELEASE, metrics=judgement.as_dict())
+    replace(judgement.evidence, release_id=manifest.release_id).save(folder / CHALLENGER)
+    judgement.floor.save(folder / FLOOR)
+    (folder / CHAMPION).unlink(missing_ok=True)
+    champion = ModelRegistry(settings).champion()
+    if champion is not None and champion.release_id != manifest.release_id:
+        held = ModelRegistry(settings).download(champion.version, settings.root / "releases")
+        judge(settings, held, window, seed=seed).evidence.save(folder / CHAMPION)
+    return judgement
+
+
+def promote(settings: Settings, window: Window, *, at: datetime, actor: str) -> PromotionResult:
+    """Register the staged release and let the gate decide; note what it was trained on, so that the next run knows."""
+    folder = staging(settings, window)
+    champion = Evidence.load(folder / CHAMPION) if (folder / CHAMPION).exists() else None
+    result = promotion.release(
+        settings,
+        folder / RELEASE,
+        Evidence.load(folder / CHALLENGER),
+        Evidence.load(folder / FLOOR),
+        champion,
+        at=at,
+        actor=actor,
+    )
+    Lake(settings.lake_path).advance(TRAINED, window.test_to)
+    return result
