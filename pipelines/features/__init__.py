@@ -1,0 +1,1 @@
+"""What is known of members, media and the moment, as of the start of each day."""

@@ -1,0 +1,140 @@
+"""refresh: compute the snapshots of some days from the lake's events and publish them, one table a view."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from typing import Any
+
+import ibis
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.core import days, tables
+from pipelines.core.dataset import Dataset
+from pipelines.core.errors import DataError
+from pipelines.core.lake import Lake
+from pipelines.core.settings import Settings
+from pipelines.features import events, media, user, vocabulary
+
+WATERMARK = "features"
+EPOCH = date(1970, 1, 1)
+
+
+def table_of(view: str) -> str:
+    """The lake table of a view."""
+    return f"features/{view}"
+
+
+def refresh(settings: Settings, first: date, last: date) -> dict[str, int]:
+    """Publish every view's snapshots as of the days ``first`` to ``last + 1``; rows published by view.
+
+    A snapshot of day A uses what had happened and was known before A began. Where a view was never published, or a
+    gap lies between its watermark and ``first``, the days before ``first`` are published too. Running it again
+    publishes the same files.
+
+    Raises:
+        DataError: the lake holds no data set, no media or no users.
+    """
+    if last < first:
+        raise DataError(f"features of {first} to {last}: the last day lies before the first, give them in order")
+    lake = Lake(settings.lake_path)
+    dataset = lake.dataset
+    done = lake.watermark(WATERMARK)
+    start = min(first, done.through + timedelta(days=1)) if done else None
+    values = vocabulary.grow(lake, vocabulary.GENRES, _genres(lake))
+    with _engine() as connection:
+        expressions = _views(connection, lake, dataset, values)
+        rows = {view: _publish(lake, view, e, start, last, dataset.time_zone) for view, e in expressions.items()}
+    lake.advance(WATERMARK, last)
+    return rows
+
+
+@contextmanager
+def _engine() -> Iterator[Any]:
+    connection = ibis.duckdb.connect()
+    try:
+        connection.raw_sql("SET enable_progress_bar = false")
+        yield connection
+    finally:
+        connection.disconnect()
+
+
+def _genres(lake: Lake) -> list[str]:
+    """Every genre, in the order in which the media that brought it became known."""
+    known = lake.read("media", columns=["available_at", "media_id", "genres"]).sort_by(
+        [("available_at", "ascending"), ("media_id", "ascending")]
+    )
+    values = pc.list_flatten(known["genres"])
+    return [v for v in pc.unique(values).to_pylist() if v is not None]
+
+
+def _table(connection: Any, lake: Lake, name: str, *, dataset: Dataset) -> Any:
+    """A canonical table as an expression over its files, or with no rows where it has none."""
+    files = lake.files(name)
+    if files:
+        return connection.read_parquet([str(f) for f in files], hive_partitioning=False, union_by_name=True)
+    return ibis.memtable(tables.empty(tables.TABLES[name]))
+
+
+def _views(connection: Any, lake: Lake, dataset: Dataset, values: tuple[str, ...]) -> dict[str, Any]:
+    for name in ("users", "media"):
+        if not lake.exists(name):
+            raise DataError(f"{name} has no rows in {lake.root}: run `marquee import` first")
+    read = {name: _table(connection, lake, name, dataset=dataset) for name in tables.TABLES}
+    ratings = read["ratings"] if lake.exists("ratings") else None
+    sessions = read["sessions"] if lake.exists("sessions") else None
+    facts = _materialised(connection, events.facts(read["impressions"], read["watches"], ratings, dataset))
+    codes = ibis.memtable(
+        pa.table({"value": pa.array(values, pa.string()), "code": pa.array(range(len(values)), pa.int64())})
+    )
+    titles, zone = read["media"], dataset.time_zone
+    return {
+        "user_attributes": user.attributes(read["users"], dataset),
+        "user_activity": user.activity(facts, media.main_genre(titles), sessions, zone),
+        "user_genres": user.genres(facts, media.genre_codes(titles, codes), values),
+        "media_profile": media.profile(titles, values, dataset),
+        "media_popularity": media.popularity(facts),
+        "media_creator": media.creator(facts, titles, zone),
+    }
+
+
+def _materialised(connection: Any, expression: Any) -> Any:
+    """The facts feed four views: computed once, into a temporary table of the engine."""
+    connection.raw_sql(f"CREATE TEMP TABLE facts AS {connection.compile(expression)}")
+    return connection.table("facts")
+
+
+def _publish(lake: Lake, view: str, expression: Any, first: date | None, last: date, zone: str) -> int:
+    """Publish one file a snapshot day A = e + 1, ordered by key; a day that has no rows any more becomes empty."""
+    name, key = table_of(view), expression.columns[0]
+    bound = expression.e <= (last - EPOCH).days
+    published = lake.days(name)
+    if first is not None and published:
+        bound = bound & (expression.e >= (first - EPOCH).days - 1)
+    found = expression.filter(bound).order_by("e", key).to_pyarrow()
+    by_day = dict(_by_day(found, zone))
+    stale = [
+        d for d in published if d not in by_day and (first is None or d >= first) and d <= last + timedelta(days=1)
+    ]
+    if not by_day and not published:
+        stale = [first or last]
+    for day in stale:
+        by_day[day] = _stamped(found.slice(0, 0), day, zone)
+    for day, rows in by_day.items():
+        lake.publish(name, rows, day)
+    return int(found.num_rows)
+
+
+def _by_day(found: pa.Table, zone: str) -> Iterator[tuple[date, pa.Table]]:
+    numbers = found["e"].to_numpy()
+    starts = np.flatnonzero(np.r_[True, numbers[1:] != numbers[:-1]]) if len(numbers) else np.array([], dtype=int)
+    for begin, end in zip(starts, [*starts[1:], len(numbers)], strict=True):
+        day = EPOCH + timedelta(days=int(numbers[begin]) + 1)
+        yield day, _stamped(found.slice(begin, end - begin), day, zone)
+
+
+def _stamped(rows: pa.Table, day: date, zone: str) -> pa.Table:
+    moment = pa.scalar(days.start(day, zone), pa.timestamp("us", tz="UTC"))
+    at = pa.repeat(moment, rows.num_rows)
+    return rows.drop_columns(["e"]).append_column("event_timestamp", at).append_column("created_timestamp", at)
