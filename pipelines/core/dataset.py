@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError
 
 from pipelines.core.config import Config
 from pipelines.core.errors import DataError
-from pipelines.core.tables import TYPES, Column
+from pipelines.core.tables import MEDIA, TYPES, USERS, Column, Table
 
 FILE = "dataset.yaml"
 
@@ -39,6 +39,12 @@ class Dataset(Config):
     def extras(self, entity: Literal["user", "media"]) -> tuple[Column, ...]:
         """The declared columns of one entity, as table columns."""
         return tuple(Column(c.name, TYPES[c.type], c.meaning) for c in self.columns if c.entity == entity)
+
+    def extras_of(self, table: Table) -> tuple[Column, ...]:
+        """The declared columns that stand in ``table``: those of the member in users, of the title in media."""
+        if table.name == USERS.name:
+            return self.extras("user")
+        return self.extras("media") if table.name == MEDIA.name else ()
 
 
 def read(folder: Path) -> Dataset:
