@@ -5,7 +5,8 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from pipelines.adapters.feature_store import FeatureStore
 from pipelines.adapters.model_registry import ModelRegistry
 from pipelines.candidates import job as candidates
 from pipelines.candidates.blend import BlendConfig
-from pipelines.core import release
+from pipelines.core import days, release
 from pipelines.core.errors import DataError
 from pipelines.core.evidence import Evidence
 from pipelines.core.lake import Lake
@@ -59,16 +60,24 @@ def plan_window(lake: Lake, test_from: date, test_to: date | None = None) -> Win
     return Window(fit_from=before[0], calibrate_from=before[-calibrating], test_from=test_from, test_to=last)
 
 
-def plan_retrain(settings: Settings, *, through: date | None, test_days: int) -> Window:
-    """The window that ends on day ``through`` (default: the last day with features) and tests on its last days."""
+def plan(settings: Settings, through: str | None, test_days: int, *, force: bool = False) -> dict[str, Any] | None:
+    """The window that tests on the last ``test_days`` days up to ``through`` (default: the last day with features).
+
+    None when that day was tested by an earlier retraining already: nothing is new, unless ``force``.
+
+    Raises:
+        DataError: when features do not reach that day, or too few days lie before the test.
+    """
     lake = Lake(settings.lake_path)
-    reached = lake.watermark("features")
+    reached, trained = lake.watermark("features"), lake.watermark(TRAINED)
     if reached is None:
         raise DataError("features has no watermark: run refresh_features first")
-    last = through or reached.through
+    last = days.parse(through) if through else reached.through
     if last > reached.through:
         raise DataError(f"features are complete through {reached.through}, not {last}: run refresh_features to {last}")
-    return plan_window(lake, last - timedelta(days=test_days - 1), last)
+    if trained is not None and trained.through >= last and not force:
+        return None
+    return plan_window(lake, last - timedelta(days=test_days - 1), last).model_dump(mode="json")
 
 
 def staging(settings: Settings, window: Window) -> Path:
@@ -148,7 +157,7 @@ def judge_challenger(settings: Settings, window: Window, *, seed: int) -> Judgem
 
 
 def promote(settings: Settings, window: Window, *, at: datetime, actor: str) -> PromotionResult:
-    """Register the staged release and let the gate decide; note what it was trained on, so that the next run knows."""
+    """Register the staged release, let the gate decide, and note how far training has come."""
     folder = staging(settings, window)
     champion = Evidence.load(folder / CHAMPION) if (folder / CHAMPION).exists() else None
     result = promotion.release(

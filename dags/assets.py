@@ -1,0 +1,7 @@
+"""The name of every asset, in one place. An asset event is a wake-up; watermarks say what is new (design decision 6)."""
+
+from airflow.sdk import Asset
+
+FEATURES = Asset("marquee://features")
+RELEASE = Asset("marquee://release")
+TRAFFIC = Asset("marquee://traffic")

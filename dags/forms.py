@@ -1,0 +1,23 @@
+"""The trigger forms' fields: typed, described, checked by Airflow before a run starts."""
+
+from airflow.sdk import Param
+
+
+def day(meaning: str) -> Param:
+    """An optional day."""
+    return Param(None, type=["null", "string"], format="date", description=f"{meaning} Leave empty for the default.")
+
+
+def count(default: int, minimum: int, maximum: int, meaning: str) -> Param:
+    """A whole number within bounds."""
+    return Param(default, type="integer", minimum=minimum, maximum=maximum, description=meaning)
+
+
+def choice(default: str, options: list[str], meaning: str) -> Param:
+    """One of the named options."""
+    return Param(default, type="string", enum=options, description=meaning)
+
+
+def switch(meaning: str) -> Param:
+    """Off unless ticked."""
+    return Param(False, type="boolean", description=meaning)

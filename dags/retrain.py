@@ -1,0 +1,88 @@
+"""
+### retrain: features become a release, and evidence decides whether it is served
+
+Builds a point-in-time training set, fits the generators and the ranker on past days, judges them on later ones beside
+the champion and the popularity floor, and registers the release in MLflow. The verdict is *promote*, *reject* or
+*inconclusive*; only *promote* moves the alias `champion`.
+
+**Form.** `through` is the last day to test on (empty: the last day with features), `test_days` how many days judge.
+`force` retrains although the watermark says that nothing is new.
+
+**When it is skipped.** Nothing new since the last retraining: the asset event was a wake-up, the watermark decided.
+"""
+
+from airflow.sdk import dag, task
+from assets import FEATURES, RELEASE
+from forms import choice, count, day, switch
+
+
+@dag(
+    schedule=[FEATURES],
+    catchup=False,
+    max_active_runs=1,
+    doc_md=__doc__,
+    tags=["marquee", "models"],
+    params={
+        "through": day("Last day of the test window."),
+        "test_days": count(1, 1, 60, "How many days judge the release."),
+        "ranker": choice("gbdt", ["gbdt", "logistic"], "The ranking method; docs/models.md says when to choose which."),
+        "seed": count(7, 0, 2**31 - 1, "Seed of every random choice."),
+        "force": switch("Retrain although nothing is new."),
+    },
+)
+def retrain():
+    @task.short_circuit
+    def plan(params: dict) -> dict | None:
+        from pipelines import retraining
+        from pipelines.core.settings import load
+
+        return retraining.plan(load(), params["through"], params["test_days"], force=params["force"])
+
+    @task
+    def build_training_set(window: dict, params: dict) -> dict:
+        from pipelines.core.settings import load
+        from pipelines.core.window import Window
+        from pipelines.training_data import job
+
+        return job.build(load(), Window(**window), params["seed"])
+
+    @task
+    def fit_generators(window: dict, params: dict) -> None:
+        from pipelines import retraining
+        from pipelines.core.settings import load
+        from pipelines.core.window import Window
+
+        retraining.fit_generators(load(), Window(**window), seed=params["seed"])
+
+    @task
+    def fit_ranker(window: dict, params: dict) -> None:
+        from pipelines import retraining
+        from pipelines.core.settings import load
+        from pipelines.core.window import Window
+
+        retraining.fit_ranker(load(), Window(**window), seed=params["seed"], method=params["ranker"])
+
+    @task
+    def judge(window: dict, params: dict) -> dict:
+        from pipelines import retraining
+        from pipelines.core.settings import load
+        from pipelines.core.window import Window
+
+        return retraining.judge_challenger(load(), Window(**window), seed=params["seed"]).as_dict()
+
+    @task(outlets=[RELEASE])
+    def promote(window: dict, run_id: str) -> dict:
+        from datetime import UTC, datetime
+
+        from pipelines import retraining
+        from pipelines.core.settings import load
+        from pipelines.core.window import Window
+
+        return retraining.promote(load(), Window(**window), at=datetime.now(UTC), actor=f"retrain {run_id}").as_dict()
+
+    window = plan()
+    fitted = build_training_set(window) >> fit_generators(window) >> fit_ranker(window)
+    fitted >> judge(window) >> promote(window)
+
+
+retrain()
