@@ -1,4 +1,4 @@
-"""The name of every asset, in one place. An asset event is a wake-up; watermarks say what is new (design decision 6)."""
+"""The name of every asset, in one place. An asset event is a wake-up; watermarks say what is new."""
 
 from airflow.sdk import Asset
 
