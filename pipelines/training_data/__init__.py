@@ -1,0 +1,1 @@
+"""What models learn from: labelled impressions, balanced, weighted, split by time, with what was known then."""

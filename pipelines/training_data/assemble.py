@@ -1,0 +1,46 @@
+"""The point-in-time join: every row with the features that were known when its title was shown."""
+
+from typing import Protocol
+
+import pandas as pd
+
+from pipelines.core.errors import FeatureError
+
+REQUEST = ("impression_id", "user_id", "media_id", "event_timestamp", "device", "surface")
+"""What the feature store is told of a row. The outcome is not among it."""
+
+
+class FeatureHistory(Protocol):
+    """Features as they were known at a time."""
+
+    def historical(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The same rows in the same order, every feature beside them."""
+        ...
+
+
+def assemble(rows: pd.DataFrame, store: FeatureHistory) -> pd.DataFrame:
+    """The rows with every feature; rows in = rows out, in the same order.
+
+    Raises:
+        FeatureError: when the store lost, added or moved a row, or a feature is named like a column of the rows.
+    """
+    asked = rows.loc[:, list(REQUEST)].reset_index(drop=True)
+    found = store.historical(asked).reset_index(drop=True)
+    if len(found) != len(asked):
+        raise FeatureError(
+            f"the feature store answered {len(found)} of {len(asked)} rows: its join drops or doubles rows"
+        )
+    if not (found["impression_id"].astype(str) == asked["impression_id"].astype(str)).all():
+        raise FeatureError(
+            "the feature store answered the rows in another order: it must keep the order that it is given"
+        )
+    features = found.drop(columns=list(REQUEST))
+    taken = sorted(set(features.columns) & set(rows.columns))
+    if taken:
+        raise FeatureError(f"features {', '.join(taken)} are named like columns of a training row: rename them")
+    return pd.concat([rows.reset_index(drop=True), features], axis=1)
+
+
+def feature_columns(assembled: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
+    """The columns that the store added."""
+    return [c for c in assembled.columns if c not in set(rows.columns)]

@@ -1,0 +1,139 @@
+"""The stage's tasks: label, balance, weigh, join with features as known then, publish."""
+
+import json
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from pipelines.core import days
+from pipelines.core.config import Config
+from pipelines.core.lake import Lake
+from pipelines.core.settings import Settings
+from pipelines.core.window import Window
+from pipelines.training_data import rows as labelled
+from pipelines.training_data import splits
+from pipelines.training_data.assemble import FeatureHistory, assemble, feature_columns
+from pipelines.training_data.balance import BalanceConfig, keep, rate
+from pipelines.training_data.integrity import counts, null_shares, require_both_classes
+from pipelines.training_data.labels import LabelPolicy
+from pipelines.training_data.sampled import SamplingConfig
+from pipelines.training_data.weight import WeightConfig, watch_time_weights
+
+
+class TrainingConfig(Config):
+    """Everything that shapes a training set."""
+
+    labels: LabelPolicy = LabelPolicy()
+    balance: BalanceConfig = BalanceConfig()
+    weight: WeightConfig = WeightConfig()
+    sampling: SamplingConfig = SamplingConfig()
+
+
+DEFAULT = TrainingConfig()
+
+
+def build(
+    settings: Settings,
+    window: Window,
+    seed: int,
+    *,
+    config: TrainingConfig = DEFAULT,
+    known_by: datetime | None = None,
+    store: FeatureHistory | None = None,
+) -> dict[str, Any]:
+    """Publish ``training/<test_from>`` and the integrity report beside it; return the report.
+
+    Rows that fit or calibrate are labelled as they were known when the test begins; test rows as known before
+    ``known_by`` (None = everything in the lake).
+
+    Raises:
+        DataError: when a split that models learn from has no rows or one class.
+        FeatureError: when the feature store does not answer row by row.
+    """
+    lake = Lake(settings.lake_path)
+    rows, left_out = _labelled(lake, window, seed, config, known_by)
+    by_split = counts(rows, "split")
+    require_both_classes(by_split, window)
+    chosen = _balanced(rows, config, seed)
+    assembled = assemble(chosen, store or _feature_store(settings))
+    table = table_of(window)
+    lake.publish(table, pa.Table.from_pandas(assembled, preserve_index=False))
+    report = {
+        "table": table,
+        "window": window.model_dump(mode="json"),
+        "seed": seed,
+        "config": config.model_dump(mode="json"),
+        "left_out": left_out,
+        "labelled": {"by_split": by_split, "by_day": counts(rows, "day")},
+        "published": {"rows": len(assembled), "by_split": counts(assembled, "split")},
+        "sampling_rate": float(chosen.loc[chosen["split"] == splits.FIT, "sampling_rate"].iloc[0]),
+        "null_share": null_shares(assembled, feature_columns(assembled, chosen)),
+    }
+    lake.path(table).with_name("report.json").write_text(json.dumps(report, indent=2), encoding="utf-8")
+    return report
+
+
+def rows_for(
+    settings: Settings,
+    first: date,
+    last: date,
+    *,
+    known_by: datetime | None = None,
+    config: TrainingConfig = DEFAULT,
+    seed: int = 0,
+    store: FeatureHistory | None = None,
+) -> pd.DataFrame:
+    """Every matured row of the days ``first`` to ``last`` with its label and features, none thinned out.
+
+    Raises:
+        DataError: when those days hold no events.
+    """
+    found = _read(Lake(settings.lake_path), first, last, known_by, config, seed)
+    return assemble(found.frame, store or _feature_store(settings))
+
+
+def table_of(window: Window) -> str:
+    """The lake table of a window's training set."""
+    return f"training/{window.test_from}"
+
+
+def _labelled(
+    lake: Lake, window: Window, seed: int, config: TrainingConfig, known_by: datetime | None
+) -> tuple[pd.DataFrame, dict[str, dict[str, int]]]:
+    """All rows of the window with their split, and what was left out before and in the test."""
+    until = days.start(window.test_from, lake.dataset.time_zone)
+    before = _read(lake, window.fit_from, window.last_fitted, until, config, seed)
+    test = _read(lake, window.test_from, window.test_to, known_by, config, seed)
+    frame = pd.concat([before.frame, test.frame], ignore_index=True)
+    frame["split"] = splits.assign(frame["day"].tolist(), window)
+    return frame, {"fit and calibrate": before.left_out, "test": test.left_out}
+
+
+def _balanced(rows: pd.DataFrame, config: TrainingConfig, seed: int) -> pd.DataFrame:
+    """The rows with ``weight`` and ``sampling_rate`` (the share of negatives kept in the row's split), fit thinned."""
+    label, fit = rows["label"].to_numpy(dtype=np.float64), (rows["split"] == splits.FIT).to_numpy()
+    share = rate(int((label[fit] == 1.0).sum()), int((label[fit] == 0.0).sum()), config.balance)
+    seconds = rows["watched_seconds"].fillna(rows["total_seconds"]).to_numpy(dtype=np.float64)
+    weighed = rows.assign(
+        weight=watch_time_weights(label, seconds, fit, config.weight), sampling_rate=np.where(fit, share, 1.0)
+    )
+    kept = ~fit | keep(rows["impression_id"], label, share, seed)
+    return weighed[kept].reset_index(drop=True)
+
+
+def _read(
+    lake: Lake, first: date, last: date, known_by: datetime | None, config: TrainingConfig, seed: int
+) -> labelled.Rows:
+    return labelled.read(
+        lake, first, last, known_by=known_by, labels=config.labels, sampling=config.sampling, seed=seed
+    )
+
+
+def _feature_store(settings: Settings) -> FeatureHistory:
+    from pipelines.adapters.feature_store import FeatureStore
+
+    store: FeatureHistory = FeatureStore(settings)
+    return store
