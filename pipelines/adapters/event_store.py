@@ -13,12 +13,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from pipelines.adapters.event_tables import METADATA, PAGES, TABLES
 from pipelines.core import tables
-from pipelines.core.errors import DataError, SettingsError
+from pipelines.core.errors import DataError, SettingsError, StackError
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 LOCK = 5_118_219
 """The advisory lock under which PostgreSQL is migrated."""
-ROWS = 10_000
+ROWS, SECONDS = 10_000, 5
+"""Rows in a batch; seconds to wait for a server's connection."""
 COMPLETES = {"sessions": "ended_at"}
 """The one column of a table that may be absent at first and be sent again later."""
 
@@ -39,9 +40,7 @@ class EventStore:
         self._sqlite = self._url.get_dialect().name == "sqlite"
         if self._sqlite and self._url.database:
             Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
-        self._engine = sa.create_engine(self._url, pool_pre_ping=not self._sqlite)
-        if self._sqlite:
-            sa.event.listen(self._engine, "connect", _tune_sqlite)
+        self._engine = _engine(self._url, self._sqlite)
 
     def __enter__(self) -> Self:
         return self
@@ -52,6 +51,16 @@ class EventStore:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+    @contextmanager
+    def _connected(self) -> Iterator[sa.Connection]:
+        """A transaction; StackError when the database does not answer."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as exc:
+            said = str(getattr(exc, "orig", exc)).splitlines()[0]
+            raise StackError(f"the event store did not answer ({said}): see that its database runs") from exc
 
     def migrate(self) -> None:
         """Bring the schema up to date. Safe to repeat, and when several processes start at once: one does it."""
@@ -88,7 +97,7 @@ class EventStore:
         """
         if not rows:
             return 0
-        with self._engine.begin() as connection:
+        with self._connected() as connection:
             return self._insert(connection, table, rows)
 
     def _insert(self, connection: sa.Connection, table: str, rows: Sequence[Mapping[str, Any]]) -> int:
@@ -108,7 +117,9 @@ class EventStore:
         try:
             return len(connection.execute(insert.returning(*(target.c[k] for k in keys)), values).all())
         except sa.exc.StatementError as exc:
-            raise (exc.orig if isinstance(exc.orig, DataError) else DataError(f"{table}: {exc.orig}")) from exc
+            if isinstance(exc.orig, DataError):
+                raise exc.orig from exc
+            raise
 
     def record_page(
         self, request_id: str, answer: Mapping[str, Any], impressions: Sequence[Mapping[str, Any]], at: datetime
@@ -116,7 +127,7 @@ class EventStore:
         """Keep an answer and its impressions together, once; the earlier answer where the request had one."""
         insert: Any = (sqlite.insert if self._sqlite else postgresql.insert)(PAGES)
         insert = insert.on_conflict_do_nothing(index_elements=["request_id"]).returning(PAGES.c.request_id)
-        with self._engine.begin() as connection:
+        with self._connected() as connection:
             new = connection.execute(
                 insert, {"request_id": request_id, "answered_at": at, "answer": dict(answer)}
             ).all()
@@ -126,7 +137,7 @@ class EventStore:
 
     def page(self, request_id: str) -> dict[str, Any] | None:
         """The answer that was given to a request, or None."""
-        with self._engine.connect() as connection:
+        with self._connected() as connection:
             answer = connection.execute(sa.select(PAGES.c.answer).where(PAGES.c.request_id == request_id)).scalar()
         return dict(answer) if answer is not None else None
 
@@ -136,7 +147,7 @@ class EventStore:
             return 0
         shown = TABLES["impressions"]
         fresh = shown.c.impression_id.in_(impression_ids) & shown.c.clicked.is_not(True)
-        with self._engine.begin() as connection:
+        with self._connected() as connection:
             return len(
                 connection.execute(
                     sa.update(shown).where(fresh).values(clicked=True).returning(shown.c.impression_id)
@@ -149,7 +160,7 @@ class EventStore:
         wanted = sa.select(shown.c.impression_id, shown.c.user_id, shown.c.media_id).where(
             shown.c.impression_id.in_(impression_ids)
         )
-        with self._engine.connect() as connection:
+        with self._connected() as connection:
             return {row[0]: (row[1], row[2]) for row in connection.execute(wanted)} if impression_ids else {}
 
     def latest(self, table: str, user_id: str, before: datetime, limit: int) -> list[dict[str, Any]]:
@@ -159,7 +170,7 @@ class EventStore:
         wanted = (
             target.select().where(target.c.user_id == user_id, moment < before).order_by(moment.desc()).limit(limit)
         )
-        with self._engine.connect() as connection:
+        with self._connected() as connection:
             return [dict(row) for row in reversed(connection.execute(wanted).mappings().all())]
 
     def read(self, table: str, start: datetime, end: datetime) -> pa.Table:
@@ -173,8 +184,9 @@ class EventStore:
         wanted = (
             target.select().where(moment >= start, moment < end).order_by(moment, *(target.c[k] for k in canonical.key))
         )
-        with self._engine.connect().execution_options(yield_per=ROWS) as connection:
-            for rows in connection.execute(wanted).mappings().partitions():
+        with self._connected() as connection:
+            streamed = connection.execution_options(yield_per=ROWS).execute(wanted)
+            for rows in streamed.mappings().partitions():
                 yield pa.RecordBatch.from_pylist([dict(row) for row in rows], canonical.schema())
 
     def differences(self) -> list[Any]:
@@ -182,8 +194,18 @@ class EventStore:
         from alembic.autogenerate import compare_metadata
         from alembic.migration import MigrationContext
 
-        with self._engine.connect() as connection:
+        with self._connected() as connection:
             return list(compare_metadata(MigrationContext.configure(connection), METADATA))
+
+
+def _engine(url: sa.URL, embedded: bool) -> sa.Engine:
+    if not embedded:
+        return sa.create_engine(
+            url, pool_pre_ping=True, pool_timeout=SECONDS, connect_args={"connect_timeout": SECONDS}
+        )
+    engine = sa.create_engine(url)
+    sa.event.listen(engine, "connect", _tune_sqlite)
+    return engine
 
 
 def _tune_sqlite(connection: Any, _: object) -> None:

@@ -1,0 +1,145 @@
+"""A page request, answered once: recommend, log what is shown, give it."""
+
+import logging
+import math
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pipelines.adapters.event_store import EventStore
+from pipelines.core.contracts import History
+from pipelines.core.engagement import POSITIVE_ABOVE
+from pipelines.core.errors import StackError
+from pipelines.page import PageItem, PageRequest
+from serving.recommender import Live, Recommendation, Recommender
+from serving.refusals import Refusal
+from serving.schemas import PageAsked
+
+log = logging.getLogger(__name__)
+RECENT = 100
+NOT_LOGGED = "the event store is down: what was shown is not logged"
+
+
+def answer(asked: PageAsked, at: datetime, recommender: Recommender, store: EventStore) -> dict[str, Any]:
+    """The page as PageGiven; the earlier one where the request was answered before."""
+    earlier = _earlier(asked, store) if asked.request_id else None
+    if earlier:
+        return earlier
+    live = recommender.live
+    if live is None:
+        raise Refusal(503, "champion", str(recommender.problem), "GET /readyz says when pages can be served")
+    request = _request(asked, at)
+    history, dismissed, unheard = _lately(asked.user_id, at, recommender, store)
+    recommended = recommender.recommend(live, request, history, dismissed)
+    given = _given(asked, recommended, unheard)
+    try:
+        before = store.record_page(request.request_id, given, _impressions(asked, request, recommended), at)
+    except StackError as exc:
+        log.error("request %s was answered but not logged", request.request_id, exc_info=exc)
+        lacks = [*given["degradations"], NOT_LOGGED]
+        return given | {"degraded": True, "degradations": lacks}
+    return _same_member(before, asked) if before else given
+
+
+def _request(asked: PageAsked, at: datetime) -> PageRequest:
+    return PageRequest(
+        user_id=asked.user_id,
+        request_id=asked.request_id or uuid.uuid4().hex,
+        at=at,
+        device=asked.device,
+        country=asked.country,
+        time_zone=asked.time_zone,
+        surface=asked.surface,
+        k=asked.k,
+    )
+
+
+def _earlier(asked: PageAsked, store: EventStore) -> dict[str, Any] | None:
+    try:
+        page = store.page(str(asked.request_id))
+    except StackError:
+        return None
+    return _same_member(page, asked) if page else None
+
+
+def _same_member(page: dict[str, Any], asked: PageAsked) -> dict[str, Any]:
+    if page["user_id"] != asked.user_id:
+        remedy = "give every request an id of its own"
+        raise Refusal(409, "request_id", "it was another member's request", remedy, asked.request_id)
+    return page
+
+
+def _lately(
+    user_id: str, at: datetime, recommender: Recommender, store: EventStore
+) -> tuple[History, set[str], str | None]:
+    """The member's history with what was watched since the snapshot, what was dismissed, and what is wrong."""
+    history = recommender.history(user_id)
+    try:
+        watches = store.latest("watches", user_id, at, RECENT)
+        dismissed = {row["media_id"] for row in store.latest("dismissals", user_id, at, RECENT)}
+    except StackError as exc:
+        log.error("the event store did not answer for a member's recent events", exc_info=exc)
+        return history, set(), "the event store is down: today's events are not considered"
+    fresh = {row["media_id"]: None for row in watches if (row["completion"] or 0.0) > POSITIVE_ABOVE}
+    media = (*(m for m in history.media if m not in fresh), *fresh)
+    return History(media, (1.0,) * len(media), history.context), dismissed, None
+
+
+def _given(asked: PageAsked, recommended: Recommendation, unheard: str | None) -> dict[str, Any]:
+    page = recommended.page
+    degradations = [*recommended.degradations, *([unheard] if unheard else [])]
+    return {
+        "request_id": page.request_id,
+        "user_id": asked.user_id,
+        "release_id": page.release_id,
+        "snapshot": page.snapshot_version,
+        "known": recommended.known,
+        "degraded": bool(degradations),
+        "degradations": degradations,
+        "items": [_item(item, page.request_id, recommended.live) for item in page.items],
+    }
+
+
+def _item(item: PageItem, request_id: str, live: Live) -> Mapping[str, Any]:
+    return {
+        "media_id": item.media_id,
+        "impression_id": f"{request_id}-{item.position}",
+        "position": item.position,
+        "title": item.title,
+        "genres": live.pager.snapshot.genres[live.rows[item.media_id]],
+        "reason": item.reason,
+        "score": _score(item),
+        "propensity": item.propensity,
+        "policy": item.policy,
+    }
+
+
+def _score(item: PageItem) -> float | None:
+    return None if math.isnan(item.score) else item.score
+
+
+def _impressions(asked: PageAsked, request: PageRequest, recommended: Recommendation) -> list[dict[str, Any]]:
+    page = recommended.page
+    return [
+        {
+            "impression_id": f"{page.request_id}-{item.position}",
+            "request_id": page.request_id,
+            "session_id": asked.session_id,
+            "user_id": asked.user_id,
+            "media_id": item.media_id,
+            "shown_at": request.at,
+            "available_at": request.at,
+            "surface": asked.surface,
+            "position": item.position,
+            "policy": item.policy,
+            "propensity": item.propensity,
+            "action_set": list(item.action_set) if item.action_set else None,
+            "action_propensities": list(item.action_propensities) if item.action_propensities else None,
+            "score": _score(item),
+            "release_id": page.release_id,
+            "clicked": False,
+            "device": asked.device,
+        }
+        for item in page.items
+    ]

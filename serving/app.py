@@ -1,0 +1,53 @@
+"""The application: ``uvicorn --factory serving.app:create_app``."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+
+from pipelines.adapters.event_store import EventStore
+from pipelines.core import settings as environment
+from pipelines.core.settings import Settings
+from serving import refusals, routes, security
+from serving.recommender import Recommender
+
+PAGE = Path(__file__).with_name("page")
+ONLY_OURS = {"Content-Security-Policy": "default-src 'self'", "Referrer-Policy": "no-referrer"}
+
+
+def create_app(
+    settings: Settings | None = None,
+    recommender: Recommender | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> FastAPI:
+    """The API over the settings of the environment; tests and simulations give their own parts."""
+    settings = settings or environment.load()
+    recommender = recommender or Recommender(settings)
+    store = EventStore(settings.event_store_address)
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        store.migrate()
+        recommender.start()
+        try:
+            yield
+        finally:
+            recommender.close()
+            store.close()
+
+    app = FastAPI(title="Marquee", summary="A member and a context in, an ordered page out.", lifespan=life)
+    service = routes.Service(settings, recommender, store, clock)
+    app.include_router(routes.guarded(service, security.guard(settings)))
+    app.include_router(routes.health(service))
+    refusals.install(app)
+    app.mount("/assets", StaticFiles(directory=PAGE), name="assets")
+
+    @app.get("/", include_in_schema=False)
+    def home() -> FileResponse:
+        return FileResponse(PAGE / "index.html", headers=ONLY_OURS)
+
+    return app

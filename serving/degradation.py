@@ -1,0 +1,103 @@
+"""What a member gets when something is down: a page all the same, in bounded time, that says what it lacks."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from pipelines.core.contracts import History
+from pipelines.page import Page, PageItem, Pager, PageRequest, popular
+
+log = logging.getLogger(__name__)
+POPULARITY = "popularity"
+UserRow = Mapping[str, object]
+
+
+class UserRows(Protocol):
+    """Where a member's online features come from; an unknown member's are all None."""
+
+    def user_row(self, user_id: str) -> UserRow: ...
+
+
+class PatientRows:
+    """Asks for a member's features within a deadline, and after a failure lets the source rest for a while."""
+
+    def __init__(
+        self,
+        source: Callable[[], UserRows],
+        *,
+        seconds: float = 0.25,
+        rest_seconds: float = 5.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._make = source
+        self._source: UserRows | None = None
+        self._seconds, self._rest, self._monotonic = seconds, rest_seconds, monotonic
+        self._asleep_until = -math.inf
+        self._workers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="user-rows")
+        self._absent: UserRow = {}
+
+    def warm(self) -> None:
+        """Open the source and learn the features' names, without a deadline: the first question is slow."""
+        try:
+            self._absent = dict.fromkeys(self._ask(""))
+            self._asleep_until = -math.inf
+        except Exception as exc:
+            self._failed(exc)
+
+    def row(self, user_id: str) -> tuple[UserRow, str | None]:
+        """The member's features; or every one absent, and what is wrong."""
+        if self._monotonic() < self._asleep_until:
+            return self._absent, "the feature store is resting after a failure"
+        try:
+            return self._workers.submit(self._ask, user_id).result(self._seconds), None
+        except Exception as exc:
+            return self._absent, self._failed(exc)
+
+    def close(self) -> None:
+        """Wait for nobody."""
+        self._workers.shutdown(wait=False, cancel_futures=True)
+
+    def _ask(self, user_id: str) -> UserRow:
+        self._source = self._source or self._make()
+        return self._source.user_row(user_id)
+
+    def _failed(self, error: Exception) -> str:
+        self._asleep_until = self._monotonic() + self._rest
+        log.warning("the feature store did not answer; pages go without it for %s s", self._rest, exc_info=error)
+        return f"the feature store did not answer ({type(error).__name__})"
+
+
+def popular_page(
+    pager: Pager, request: PageRequest, user_row: UserRow, history: History, exclude: AbstractSet[str]
+) -> Page:
+    """What most members like, unscored: the page when the ranker fails. Rights and exclusions still hold."""
+    country = request.country or user_row.get("country")
+    place = {media: row for row, media in enumerate(pager.snapshot.ids.tolist())}
+    hidden = exclude | set(history.media)
+    may = (
+        media
+        for media in popular(pager, history, len(place))
+        if media in place and media not in hidden and _held(pager.snapshot.rights[place[media]], country)
+    )
+    items = tuple(
+        PageItem(
+            media_id=media,
+            title=pager.snapshot.titles[place[media]],
+            position=position,
+            score=math.nan,
+            policy=POPULARITY,
+            propensity=1.0,
+            reason="Popular now",
+            generators=(POPULARITY,),
+        )
+        for position, media in zip(range(request.k), may, strict=False)
+    )
+    return Page(request.request_id, pager.release.release_id, pager.snapshot.version, items)
+
+
+def _held(countries: list[str] | None, country: object) -> bool:
+    return countries is None or country in countries

@@ -1,0 +1,182 @@
+"""Holds the champion and the current snapshot in memory, watches for newer ones, and swaps them whole."""
+
+import gc
+import logging
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pipelines import snapshot
+from pipelines.core.contracts import History
+from pipelines.core.errors import MarqueeError
+from pipelines.core.settings import Settings
+from pipelines.page import Page, Pager, PageRequest, load_release
+from serving.degradation import PatientRows, UserRows, popular_page
+
+log = logging.getLogger(__name__)
+NO_CHAMPION = "no release is champion: run the retrain DAG, or set the alias champion in the model registry"
+NO_SNAPSHOT = "there is no media snapshot: run the refresh_features DAG"
+LOADING = "the champion is being loaded: ask again in a few seconds"
+RETRY_EVERY = 15
+"""A set that was refused is tried again after so many polls: the registry may have been repaired."""
+
+
+class Champion(Protocol):
+    """A registered release."""
+
+    @property
+    def version(self) -> int: ...
+
+
+class Registry(Protocol):
+    """Where releases come from."""
+
+    def champion(self) -> Champion | None: ...
+
+    def download(self, version: int, into: Path) -> Path: ...
+
+
+@dataclass(frozen=True)
+class Live:
+    """What serves: one release bound to one snapshot."""
+
+    version: int
+    pager: Pager
+    rows: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """A page, what it lacks, and whether the member was known (None: could not be told)."""
+
+    page: Page
+    live: Live
+    known: bool | None
+    degradations: tuple[str, ...]
+
+
+class Recommender:
+    """Answers from ``live``, one reference that only ``refresh`` replaces. ``start`` polls in a thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        registry: Callable[[], Registry] | None = None,
+        features: Callable[[], UserRows] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._make_registry = registry or (lambda: _model_registry(settings))
+        self._registry: Registry | None = None
+        self._rows = PatientRows(features or (lambda: _feature_store(settings)))
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._refused: tuple[object, ...] | None = None
+        self._polls_since_refusal = 0
+        self.live: Live | None = None
+        self.problem: str | None = LOADING
+
+    def start(self) -> None:
+        """Load what there is and keep watching, in the background."""
+        self._thread = threading.Thread(target=self._watch, name="champion", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._stop.set()
+        if self._thread:
+            self._thread.join(timeout=10)
+        self._rows.close()
+
+    def _watch(self) -> None:
+        self._rows.warm()
+        while True:
+            self.refresh()
+            if self._stop.wait(self._settings.champion_poll_seconds):
+                return
+
+    def refresh(self) -> None:
+        """Look once: load a newer champion or snapshot and swap to it; keep the old one when it is refused."""
+        try:
+            self._look()
+        except Exception as exc:
+            said = str(exc) if isinstance(exc, MarqueeError) else f"{type(exc).__name__}: {exc}"
+            if said != self.problem:
+                log.error("the champion was not loaded: %s", said, exc_info=exc)
+            self.problem = said
+
+    def _look(self) -> None:
+        self._registry = self._registry or self._make_registry()
+        champion, folder = self._registry.champion(), snapshot.current(self._settings)
+        if champion is None or folder is None:
+            self.problem = NO_CHAMPION if champion is None else NO_SNAPSHOT
+            return
+        wanted = (champion.version, folder.name)
+        if self.live and wanted == (self.live.version, self.live.pager.snapshot.version):
+            self.problem = self._refused = None
+            return
+        self._polls_since_refusal += 1
+        if wanted == self._refused and self._polls_since_refusal < RETRY_EVERY:
+            return
+        self._refused, self._polls_since_refusal = wanted, 0
+        self._swap(self._load(self._registry, champion.version, folder))
+        self.problem = self._refused = None
+
+    def _load(self, registry: Registry, version: int, folder: Path) -> Live:
+        if self.live and self.live.version == version:
+            release = self.live.pager.release
+        else:
+            with tempfile.TemporaryDirectory(prefix="marquee-release-") as into:
+                release = load_release(registry.download(version, Path(into)))
+        pager = Pager(release, snapshot.MediaSnapshot.load(folder))
+        pager.candidates(History())
+        return Live(version, pager, {media: row for row, media in enumerate(pager.snapshot.ids.tolist())})
+
+    def _swap(self, live: Live) -> None:
+        self.live = live
+        log.info("serving release %s with snapshot %s", live.pager.release.release_id, live.pager.snapshot.version)
+        # What a release is made of lives for weeks: the collector's passes over it are the page's worst 1 %.
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
+
+    def knows(self, media_id: str) -> bool | None:
+        """Whether a media exists; None while nothing is loaded."""
+        return media_id in self.live.rows if self.live else None
+
+    def history(self, user_id: str) -> History:
+        """What the member had watched when the snapshot was made."""
+        return self.live.pager.snapshot.history(user_id) if self.live else History()
+
+    def some_members(self, limit: int) -> list[str]:
+        """Members with the longest histories, to try the page with."""
+        histories = self.live.pager.snapshot.histories if self.live else {}
+        return sorted(histories, key=lambda user: (-len(histories[user].media), user))[:limit]
+
+    def recommend(self, live: Live, request: PageRequest, history: History, exclude: set[str]) -> Recommendation:
+        """The page, from whatever works."""
+        user_row, missing = self._rows.row(request.user_id)
+        degradations = [missing] if missing else []
+        known = bool(history.media) or (None if missing else any(v is not None for v in user_row.values()))
+        try:
+            page = live.pager.assemble(request, user_row, history, exclude)
+        except Exception as exc:
+            log.error("the ranker failed for request %s", request.request_id, exc_info=exc)
+            page = popular_page(live.pager, request, user_row, history, exclude)
+            degradations.append(f"the ranker failed ({type(exc).__name__}): titles are in order of popularity")
+        return Recommendation(page, live, known, tuple(degradations))
+
+
+def _model_registry(settings: Settings) -> Registry:
+    from pipelines.adapters.model_registry import ModelRegistry
+
+    return ModelRegistry(settings)
+
+
+def _feature_store(settings: Settings) -> UserRows:
+    from pipelines.adapters.feature_store import FeatureStore
+
+    return FeatureStore(settings)

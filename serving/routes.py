@@ -1,0 +1,81 @@
+"""The API's addresses. Each is one call; what it does lies in answers, events and recommender."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Depends, Query
+
+from pipelines.adapters.event_store import EventStore
+from pipelines.core.settings import Settings
+from serving.answers import answer
+from serving.events import hear
+from serving.recommender import Recommender
+from serving.refusals import Refusal
+from serving.schemas import EventsHeard, EventsSent, PageAsked, PageGiven, Refused
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Refused, "description": said}
+    for status, said in ((401, "wrong or missing key"), (422, "a field is wrong"), (503, "nothing to serve yet"))
+}
+
+
+@dataclass(frozen=True)
+class Service:
+    """What the routes need; ``clock`` gives the current UTC moment."""
+
+    settings: Settings
+    recommender: Recommender
+    store: EventStore
+    clock: Callable[[], datetime]
+
+    def moment(self, at: datetime | None) -> datetime:
+        """Now, or the moment asked for where that is allowed: only simulations live in another time."""
+        if at is not None and self.settings.profile != "embedded":
+            raise Refusal(400, "at", "only the embedded profile answers as at another moment", "leave at out", str(at))
+        return at or self.clock()
+
+
+def guarded(service: Service, guard: Callable[..., None]) -> APIRouter:
+    """/v1, which needs the key."""
+    router = APIRouter(prefix="/v1", dependencies=[Depends(guard)], responses=REFUSALS)
+
+    @router.post("/page", response_model=PageGiven, summary="A member's page, and a log of what it shows")
+    def page(asked: PageAsked) -> dict[str, Any]:
+        return answer(asked, service.moment(asked.at), service.recommender, service.store)
+
+    @router.post("/events", summary="What members did; sending an event twice is harmless")
+    def events(sent: EventsSent) -> EventsHeard:
+        now = service.moment(sent.at)
+        return hear(sent.events, now=now, store=service.store, known=service.recommender.knows)
+
+    @router.get("/members", summary="Some members that are known, to try the page with")
+    def members(limit: int = Query(8, ge=1, le=100, description="how many, 1 to 100")) -> dict[str, list[str]]:
+        return {"members": service.recommender.some_members(limit)}
+
+    return router
+
+
+def health(service: Service) -> APIRouter:
+    """Whether the process lives, and whether it can serve."""
+    router = APIRouter(tags=["health"])
+
+    @router.get("/healthz", summary="The process lives")
+    def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @router.get("/readyz", summary="A champion is loaded; ``refused`` says why a newer one is not")
+    def readyz() -> dict[str, Any]:
+        live, problem = service.recommender.live, service.recommender.problem
+        if live is None:
+            raise Refusal(503, "champion", str(problem), "pages are served as soon as it is there")
+        return {
+            "status": "ready",
+            "release_id": live.pager.release.release_id,
+            "version": live.version,
+            "snapshot": live.pager.snapshot.version,
+            "refused": problem,
+        }
+
+    return router

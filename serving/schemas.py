@@ -1,0 +1,184 @@
+"""What the API takes and gives, with examples for the docs."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+from pipelines.core import days
+from pipelines.core.errors import DataError
+
+Id = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _zone(name: str) -> str:
+    try:
+        days.zone(name)
+    except DataError as exc:
+        raise ValueError(str(exc)) from exc
+    return name
+
+
+class Body(BaseModel):
+    """Unknown keys are refused, so that a misspelt one is noticed."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class PageAsked(Body):
+    """Who asks for a page, and where they are."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"user_id": "u42", "device": "tv", "country": "NL", "k": 10}]}
+    )
+    user_id: Id = Field(description="the member; a stranger gets a page too")
+    request_id: Id | None = Field(None, description="yours, to ask again safely: the same id gives the same page")
+    session_id: Id | None = Field(None, description="the visit this page belongs to")
+    device: Name | None = Field(None, description="tv, phone, tablet or desktop")
+    surface: Name = Field("home", description="where the page is shown")
+    country: Name | None = Field(None, description="ISO 3166 alpha-2; without it the member's own")
+    time_zone: Annotated[Name, AfterValidator(_zone)] | None = Field(None, description="IANA zone of the member")
+    k: int = Field(10, ge=1, le=100, description="how many titles, 1 to 100")
+    at: AwareDatetime | None = Field(None, description="embedded profile only: answer as at this moment")
+
+
+class Item(BaseModel):
+    """A title on the page. ``score`` is null where no ranker scored it."""
+
+    media_id: str
+    impression_id: str = Field(description="send it back with clicks and watches")
+    position: int = Field(description="0 is first")
+    title: str
+    genres: list[str]
+    reason: str = Field(description="why it is here, for the member")
+    score: float | None = Field(description="the probability that the member watches it")
+    propensity: float = Field(description="the probability with which the policy put it here")
+    policy: str = Field(description="ranked, exploration or popularity")
+
+
+class PageGiven(BaseModel):
+    """A page. ``degraded`` says that something was down, and ``degradations`` what."""
+
+    request_id: str
+    user_id: str
+    release_id: str
+    snapshot: str
+    known: bool | None = Field(description="false: a stranger; null: could not be told")
+    degraded: bool
+    degradations: list[str]
+    items: list[Item]
+
+
+class Event(Body):
+    """What every event has. ``event_id`` makes sending it twice harmless."""
+
+    event_id: Id
+    user_id: Id
+    at: AwareDatetime
+    session_id: Id | None = None
+    request_id: Id | None = None
+    device: Name | None = None
+
+
+class Watch(Event):
+    """A title was watched for a while; ``completion`` is watched / total unless given (a purchase is 1)."""
+
+    type: Literal["watch"]
+    media_id: Id
+    watched_seconds: Seconds | None = None
+    total_seconds: Seconds | None = None
+    completion: Seconds | None = None
+    impression_id: Id | None = None
+
+    @model_validator(mode="after")
+    def _says_how_much(self) -> "Watch":
+        if self.watched_seconds is None and self.completion is None:
+            raise ValueError("says neither watched_seconds nor completion: send one of them")
+        return self
+
+
+class Search(Event):
+    """A member searched."""
+
+    type: Literal["search"]
+    query: Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class Session(Event):
+    """A visit began; send it again with ``ended_at`` when it ends."""
+
+    type: Literal["session"]
+    session_id: Id
+    ended_at: AwareDatetime | None = None
+
+
+class Click(Event):
+    """An impression was opened."""
+
+    type: Literal["click"]
+    impression_id: Id
+
+
+class Dismissal(Event):
+    """A member asked not to see a title."""
+
+    type: Literal["dismissal"]
+    media_id: Id
+
+
+AnyEvent = Watch | Search | Session | Click | Dismissal
+EVENT: TypeAdapter[AnyEvent] = TypeAdapter(Annotated[AnyEvent, Field(discriminator="type")])
+EVENT_DOC = """each one of:
+`watch` media_id, watched_seconds or completion, total_seconds?, completion?, impression_id?;
+`search` query; `session` session_id, ended_at?; `click` impression_id; `dismissal` media_id;
+all with event_id, user_id, at (ISO 8601 with a zone), session_id?, request_id?, device?"""
+
+
+EXAMPLE = {
+    "type": "watch",
+    "event_id": "e1",
+    "user_id": "u42",
+    "media_id": "m7",
+    "at": "2026-03-01T20:15:00Z",
+    "watched_seconds": 5100,
+    "total_seconds": 6000,
+}
+
+
+class EventsSent(Body):
+    """Events of any kinds and members, each judged on its own."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"events": [EXAMPLE]}]})
+    events: list[dict[str, Any]] = Field(min_length=1, max_length=1000, description=EVENT_DOC)
+    at: AwareDatetime | None = Field(None, description="embedded profile only: heard as at this moment")
+
+
+class Rejected(BaseModel):
+    """An event that was not kept, and why."""
+
+    event_id: str | None
+    reason: str
+
+
+class EventsHeard(BaseModel):
+    """accepted + duplicates + rejected = the events sent."""
+
+    accepted: int
+    duplicates: int
+    rejected: list[Rejected]
+
+
+class Refusal(BaseModel):
+    """What is wrong, and what to do about it."""
+
+    thing: str
+    value: str | int | float | bool | None
+    message: str
+    remedy: str
+
+
+class Refused(BaseModel):
+    """The shape of every answer that is not one."""
+
+    error: Refusal
