@@ -12,7 +12,7 @@ from pathlib import Path
 from marquee import processes, servers
 from marquee.register import Register, Running
 from marquee.servers import SERVERS, Server
-from pipelines.core.errors import StackError
+from pipelines.core.errors import RequestError, StackError
 
 Say = Callable[[str], None]
 START_SECONDS = 240.0
@@ -199,5 +199,5 @@ class Stack:
 
 def _server(name: str) -> Server:
     if name not in SERVERS:
-        raise StackError(f"no server is called {name!r}: choose from {', '.join(SERVERS)}")
+        raise RequestError(f"no server is called {name!r}: choose from {', '.join(SERVERS)}")
     return SERVERS[name]

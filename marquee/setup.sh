@@ -96,7 +96,7 @@ install() {
   # Elsewhere than in a find-links folder torch comes with several GB of CUDA libraries, and no stage needs it yet.
   if [[ ",$EXTRAS," == *,deep,* ]] && ! offered_wheel torch; then
     say "no find-links folder offers a torch wheel: leaving the extra 'deep' out (EXTRAS=... make setup to choose)"
-    EXTRAS=$(sed -e 's/\bdeep\b,\?//' -e 's/,$//' <<<"$EXTRAS")
+    EXTRAS=${EXTRAS/deep,/}
   fi
   "$VENV_PYTHON" -m uv pip install --python "$VENV_PYTHON" "${options[@]}" -e ".[$EXTRAS]"
 }

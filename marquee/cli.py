@@ -1,0 +1,36 @@
+"""The `marquee` command. Exit codes: 0 done, 1 failed, 2 the call or its input is wrong."""
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from marquee import console, data_commands, stack_commands
+from pipelines.core.errors import DataError, MarqueeError, RequestError, SettingsError
+
+WRONG_INPUT = (DataError, RequestError, SettingsError)
+
+
+class Group(TyperGroup):
+    """Turns what Marquee raises on purpose into one line and an exit code; anything else is a bug and shows itself."""
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except MarqueeError as exc:
+            if ctx.params.get("debug"):
+                raise
+            console.error(str(exc))
+            raise typer.Exit(2 if isinstance(exc, WRONG_INPUT) else 1) from exc
+
+
+app = typer.Typer(cls=Group, no_args_is_help=True, pretty_exceptions_show_locals=False, add_completion=False)
+
+
+@app.callback()
+def main(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
+    """Watch events in, a home page out."""
+
+
+data_commands.register(app)
+stack_commands.register(app)
