@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.core import dataset as datasets
-from pipelines.core.dataset import Dataset
 from pipelines.core.errors import DataError
 from pipelines.core.tables import AVAILABLE, FLOATS, STRING, STRINGS, TABLES, TIME, Column, Table
 from pipelines.sources import delimited
@@ -32,19 +31,13 @@ def read(path: Path, *, chunk_rows: int = 200_000) -> Source:
     dataset = datasets.read(folder)
     _refuse_strangers(folder)
     parts = [
-        _part(file, table, _extras(dataset, table), chunk_rows)
+        _part(file, table, dataset.extras_of(table), chunk_rows)
         for table in TABLES.values()
         for file in _files(folder, table)
     ]
     if not parts:
         raise DataError(f"{folder} holds no canonical table ({', '.join(TABLES)}): {_REMEDY}")
     return Source(dataset, parts)
-
-
-def _extras(dataset: Dataset, table: Table) -> tuple[Column, ...]:
-    if table.name == "users":
-        return dataset.extras("user")
-    return dataset.extras("media") if table.name == "media" else ()
 
 
 def _refuse_strangers(folder: Path) -> None:

@@ -1,0 +1,122 @@
+"""Staged rows against what a few partitions already hold: which are new, which are duplicates, which contradict.
+
+DuckDB does it with bounded memory and spills to the staging folder. A partition is a day; a snapshot table is one
+partition, whose day is ``SNAPSHOT``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow.parquet as pq
+
+from pipelines.core.lake import Lake
+from pipelines.core.tables import AVAILABLE, Column, Table
+
+SNAPSHOT = date(1970, 1, 1)
+DAY, ORDER, FATE = "_day", "_order", "_fate"
+CONFLICT, OLDER = "same key, other content", "same key, older than the row kept"
+_MEMORY = "2GB"
+
+
+def connect(spill: Path) -> Any:
+    """A private in-memory database that spills to the folder ``spill``."""
+    connection = duckdb.connect()
+    connection.execute(f"SET memory_limit = '{_MEMORY}'")
+    connection.execute(f"SET temp_directory = '{spill}'")
+    connection.execute("SET preserve_insertion_order = false")
+    return connection
+
+
+@dataclass(frozen=True)
+class Merge:
+    """One merge of staged files into the partitions ``first`` to ``last`` of a table.
+
+    Within the import the row with the latest ``available_at`` is kept, among those the first; rows equal to it are
+    duplicates, others go to quarantine. Against the lake the kept row wins unless it is equal or older.
+    """
+
+    connection: Any
+    lake: Lake
+    table: Table
+    columns: Sequence[Column]
+    staged: Sequence[Path]
+    first: date
+    last: date
+
+    def run(self) -> dict[str, int]:
+        """Decide every staged row's fate; the count of each: publish, duplicate, CONFLICT, OLDER."""
+        self.connection.execute(f"CREATE OR REPLACE TEMP VIEW published AS {self._published()}")
+        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE incoming AS {self._judged()}")
+        return dict(self.connection.sql(f"SELECT {FATE}, count(*) FROM incoming GROUP BY 1").fetchall())
+
+    def refused(self) -> Any:
+        """The rows for quarantine with their fate, in the order they came."""
+        return self.connection.sql(
+            f"SELECT {self._names}, {FATE} FROM incoming WHERE {FATE} IN ('{CONFLICT}', '{OLDER}') ORDER BY {ORDER}"
+        ).to_arrow_table()
+
+    def changed(self) -> Any:
+        """An Arrow reader over the whole new content of the partitions that change, by day, time and key."""
+        new = f"SELECT {DAY}, {self._names} FROM incoming WHERE {FATE} = 'publish'"
+        kept = f"""
+            SELECT {DAY}, {self._names} FROM published
+            SEMI JOIN (SELECT {DAY} FROM incoming WHERE {FATE} = 'publish') USING ({DAY})
+            ANTI JOIN (SELECT {DAY}, {self._key} FROM incoming WHERE {FATE} = 'publish') USING ({DAY}, {self._key})"""
+        both = f"{new} UNION ALL {kept}" if self._files() else new
+        time = f'"{self.table.time}", ' if self.table.time else ""
+        return self.connection.sql(f"SELECT * FROM ({both}) ORDER BY {DAY}, {time}{self._key}").to_arrow_reader(50_000)
+
+    def _judged(self) -> str:
+        at = AVAILABLE.name
+        window = f"(PARTITION BY {DAY}, {self._key} ORDER BY {at} DESC, {ORDER})"
+        return f"""
+            WITH hashed AS (
+                SELECT *, hash({self._names}) AS _hash FROM {_parquet(self.staged)}
+                WHERE {DAY} BETWEEN DATE '{self.first}' AND DATE '{self.last}'),
+            placed AS (
+                SELECT *, row_number() OVER w AS _place,
+                    first_value(_hash) OVER w AS _kept, first_value({at}) OVER w AS _newest
+                FROM hashed WINDOW w AS {window}),
+            stored AS (SELECT {DAY}, {self._key}, hash({self._names}) AS _stored, {at} AS _since FROM published)
+            SELECT placed.*, CASE
+                WHEN _place > 1 AND _hash = _kept THEN 'duplicate'
+                WHEN _place > 1 AND {at} = _newest THEN '{CONFLICT}'
+                WHEN _place > 1 THEN '{OLDER}'
+                WHEN _stored IS NULL THEN 'publish'
+                WHEN _hash = _stored THEN 'duplicate'
+                WHEN {at} < _since THEN '{OLDER}'
+                ELSE 'publish' END AS {FATE}
+            FROM placed LEFT JOIN stored USING ({DAY}, {self._key})"""
+
+    def _published(self) -> str:
+        files = self._files()
+        if not files:
+            return f"SELECT * FROM {_parquet(self.staged)} WHERE false"
+        # A column that was declared after the partition was written is null in it.
+        stored = set(pq.read_schema(files[-1]).names)
+        names = ", ".join(f'"{c.name}"' if c.name in stored else f'NULL AS "{c.name}"' for c in self.columns)
+        day = f"day AS {DAY}" if self.table.time else f"DATE '{SNAPSHOT}' AS {DAY}"
+        return f"SELECT {names}, {day} FROM {_parquet(files, partitioned=bool(self.table.time))}"
+
+    def _files(self) -> list[Path]:
+        if self.table.time:
+            return self.lake.files(self.table.name, self.first, self.last)
+        return self.lake.files(self.table.name)
+
+    @property
+    def _names(self) -> str:
+        return ", ".join(f'"{c.name}"' for c in self.columns)
+
+    @property
+    def _key(self) -> str:
+        return ", ".join(f'"{name}"' for name in self.table.key)
+
+
+def _parquet(files: Sequence[Path], *, partitioned: bool = False) -> str:
+    listed = ", ".join("'" + str(f).replace("'", "''") + "'" for f in files)
+    hive = ", hive_partitioning = true, hive_types = {'day': DATE}" if partitioned else ", hive_partitioning = false"
+    return f"read_parquet([{listed}]{hive})"
