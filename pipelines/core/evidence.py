@@ -69,7 +69,7 @@ class Evidence:
     def load(cls, path: Path) -> "Evidence":
         """Read it back; ReleaseError names a file that is missing or no evidence."""
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as handle, np.load(handle, allow_pickle=False) as stored:
                 return _evidence({name: stored[name] for name in stored.files})
         except FileNotFoundError as exc:
             raise ReleaseError(f"{path} is missing: evaluate the release again") from exc
