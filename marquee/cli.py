@@ -14,7 +14,7 @@ WRONG_INPUT = (DataError, RequestError, SettingsError)
 class Group(TyperGroup):
     """Turns what Marquee raises on purpose into one line and an exit code; anything else is a bug and shows itself."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except MarqueeError as exc:
