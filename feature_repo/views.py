@@ -1,0 +1,79 @@
+"""Feature views, made from the catalogue: snapshots of members and media, and two computed at the request."""
+
+from datetime import timedelta
+
+import entities
+import pandas as pd
+import sources
+from feast import Entity, FeatureView, Field
+from feast.on_demand_feature_view import on_demand_feature_view
+from feast.types import Array, Float32, Float64, String
+
+from pipelines.features import catalogue
+
+TYPES = {"float": Float64, "string": String, "floats": Array(Float32)}
+FEATURES = catalogue.features(sources.lake.dataset)
+
+
+def fields(view: str) -> list[Field]:
+    """The columns of a view."""
+    return [
+        Field(
+            name=f.name,
+            dtype=TYPES[f.dtype],
+            description=f.meaning,
+            tags={"unit": f.unit, "kind": f.kind},
+        )
+        for f in FEATURES
+        if f.view == view
+    ]
+
+
+def bare(view: str) -> list[Field]:
+    """The columns of a computed view: Feast compares them whole with those it infers, which have no description."""
+    return [Field(name=f.name, dtype=f.dtype) for f in fields(view)]
+
+
+def snapshots(view: str, entity: Entity, *, online: bool) -> FeatureView:
+    """A view whose rows stand at the starts of days; the latest at or before a moment holds at that moment."""
+    return FeatureView(
+        name=view,
+        entities=[entity],
+        ttl=timedelta(0),
+        schema=[Field(name=entity.join_key, dtype=String), *fields(view)],
+        source=sources.snapshots(view),
+        online=online,
+        tags={"grain": "day", "owner": "features"},
+        owner="features",
+    )
+
+
+user_attributes = snapshots("user_attributes", entities.user, online=True)
+user_activity = snapshots("user_activity", entities.user, online=True)
+user_genres = snapshots("user_genres", entities.user, online=True)
+media_profile = snapshots("media_profile", entities.media, online=False)
+media_popularity = snapshots("media_popularity", entities.media, online=False)
+media_creator = snapshots("media_creator", entities.media, online=False)
+
+
+@on_demand_feature_view(
+    name=catalogue.CONTEXT, sources=[sources.request, user_attributes], schema=bare(catalogue.CONTEXT), mode="pandas"
+)
+def context(rows: pd.DataFrame) -> pd.DataFrame:
+    """The moment of the request. Feast rebuilds this function from its text: it may use no name of this module."""
+    from pipelines.features import on_demand
+
+    return on_demand.context(rows)
+
+
+@on_demand_feature_view(
+    name=catalogue.CROSS,
+    sources=[sources.request, user_attributes, user_activity, user_genres, media_profile],
+    schema=bare(catalogue.CROSS),
+    mode="pandas",
+)
+def cross(rows: pd.DataFrame) -> pd.DataFrame:
+    """The member against the media, by the same function that training and serving call."""
+    from pipelines.features import on_demand
+
+    return on_demand.cross(rows)

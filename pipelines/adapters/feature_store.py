@@ -1,0 +1,174 @@
+"""Feast behind five calls: apply, historical rows, materialise, a member's online row, a media's row as of a time."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from pipelines.adapters import feast_client
+from pipelines.core import days
+from pipelines.core.errors import FeatureError
+from pipelines.core.lake import Lake
+from pipelines.core.settings import Settings
+
+SERVICE, ONLINE_SERVICE = "ranking", "user_online"
+AT, ROW = "event_timestamp", "row_number_of_request"
+WORDS = ("device", "country", "surface")
+"""What a row may say of its request; absent is None."""
+
+
+class FeatureStore:
+    """One lake's features. Opening costs Feast's import; nothing is created before ``apply``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._lake = Lake(settings.lake_path)
+
+    @cached_property
+    def _store(self) -> Any:
+        return feast_client.import_feast().FeatureStore(config=feast_client.configuration(self.settings))
+
+    def apply(self) -> None:
+        """Register feature_repo's definitions for this lake; needed once, and again when the data set's columns change.
+
+        Raises:
+            DataError: the lake holds no data set. FeatureError: Feast refuses a definition.
+        """
+        feast_client.apply(self._store, feast_client.definitions(self.settings))
+
+    def historical(self, rows: pd.DataFrame, service: str = SERVICE) -> pd.DataFrame:
+        """The rows, in their order, with every feature of the service as of each row's event_timestamp.
+
+        rows: user_id, media_id, event_timestamp (UTC) and whatever else, kept; device, country and surface speak of
+        the request where present. An unknown member or media has nulls. Histograms are float32 arrays.
+
+        Raises:
+            FeatureError: a column is missing, the service is unknown, or Feast lost or doubled rows.
+        """
+        _require(rows, ("user_id", "media_id", AT))
+        stored, computed = self._views(service)
+        columns = {name: rows[name].reset_index(drop=True) for name in rows.columns}
+        for keys in sorted({tuple(view.join_keys) for view in stored}):
+            views = [view for view in stored if tuple(view.join_keys) == keys]
+            columns |= self._as_of(rows, list(keys), views)
+        joined = pd.DataFrame(columns, copy=False)
+        for view in computed:
+            joined = pd.concat([joined, self._computed(view, joined)], axis=1)
+        joined.index = rows.index
+        return joined
+
+    def media_rows(self, media_ids: Sequence[str], at: datetime) -> pd.DataFrame:
+        """media_id and every stored media feature as of ``at``, in the given order; nulls for an unknown media."""
+        rows = pd.DataFrame({"media_id": list(media_ids), AT: pd.Timestamp(at)})
+        views = [view for view in self._views(SERVICE)[0] if list(view.join_keys) == ["media_id"]]
+        return pd.DataFrame({"media_id": rows["media_id"], **self._as_of(rows, ["media_id"], views)})
+
+    def materialize(self, start: datetime, end: datetime) -> None:
+        """Load the latest snapshot of each member from ``start`` to ``end`` (both included) into the online store."""
+        names = [view.name for view in self._views(ONLINE_SERVICE)[0]]
+        self._store.materialize(start_date=start, end_date=end, feature_views=names)
+
+    def materialize_through(self, end: datetime) -> None:
+        """Load what became due since the last time; everything on the first.
+
+        Feast's own materialize_incremental would begin at now less the ttl, and load nothing of older data.
+        """
+        ends = [max((e for _, e in v.materialization_intervals), default=None) for v in self._views(ONLINE_SERVICE)[0]]
+        known = [e for e in ends if e is not None]
+        start = min(known) if len(known) == len(ends) else datetime(1970, 1, 1, tzinfo=UTC)
+        self.materialize(min(start, end), end)
+
+    def user_row(self, user_id: str) -> dict[str, Any]:
+        """The member's online features by name; None where absent, and throughout for an unknown member."""
+        answer = self._online([user_id])
+        return {name: values[0] for name, values in answer.items() if name != "user_id"}
+
+    def user_rows(self, user_ids: Sequence[str]) -> pd.DataFrame:
+        """user_id and the online features of each, in the given order."""
+        return pd.DataFrame(self._online(list(user_ids)))
+
+    def fingerprint(self, service: str = SERVICE) -> str:
+        """Sixteen hex digits over the service's names, types and views: equal definitions, equal fingerprint."""
+        views = [view for group in self._views(service) for view in group]
+        content = sorted((f.name, str(f.dtype), view.name) for view in views for f in view.features)
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+    def _views(self, service: str) -> tuple[list[Any], list[Any]]:
+        """The stored and the computed views of a service, in its order."""
+        from feast.errors import FeastObjectNotFoundException
+
+        store = self._store
+        try:
+            names = [p.name for p in store.get_feature_service(service).feature_view_projections]
+        except FeastObjectNotFoundException as exc:
+            raise FeatureError(f"feature service {service!r} is not registered: run FeatureStore.apply first") from exc
+        computed = {view.name: view for view in store.list_on_demand_feature_views()}
+        stored = [store.get_feature_view(name) for name in names if name not in computed]
+        return stored, [computed[name] for name in names if name in computed]
+
+    def _as_of(self, rows: pd.DataFrame, keys: list[str], views: list[Any]) -> dict[str, Any]:
+        """Columns of the views for each row: one question an (entity, moment), however many rows ask it."""
+        moments = self._moments(rows[AT], views)
+        asked = pd.DataFrame({**{k: rows[k].astype(str).to_numpy() for k in keys}, AT: moments})
+        places, unique = _distinct(asked)
+        refs = [f"{view.name}:{feature.name}" for view in views for feature in view.features]
+        if unique.empty:
+            return {ref.split(":")[1]: pd.Series([], dtype=object) for ref in refs}
+        job = self._store.get_historical_features(
+            unique.assign(**{ROW: np.arange(len(unique))}), refs, filter_by_created_timestamp=True
+        )
+        found = job.to_arrow().sort_by(ROW)
+        if found.num_rows != len(unique) or not np.array_equal(found[ROW].to_numpy(), np.arange(len(unique))):
+            raise FeatureError(f"Feast gave {found.num_rows} rows for {len(unique)}: features would shift between rows")
+        names = [ref.split(":")[1] for ref in refs]
+        return _pandas(found.select(names).take(pa.array(places)))
+
+    def _moments(self, at: "pd.Series[Any]", views: list[Any]) -> Any:
+        """Microseconds UTC; the start of the day where views hold daily snapshots, so that rows share answers."""
+        moments = pd.to_datetime(at, utc=True).dt.as_unit("us")
+        if all(view.tags.get("grain") == "day" for view in views):
+            local = moments.dt.tz_convert(days.zone(self._lake.dataset.time_zone))
+            codes, distinct = pd.factorize(local.dt.date)
+            starts = [days.start(day, self._lake.dataset.time_zone) for day in distinct]
+            moments = pd.Series(pd.DatetimeIndex(starts).as_unit("us").take(codes))
+        return moments.to_numpy() if moments.dt.tz is None else pd.array(moments, dtype="datetime64[us, UTC]")
+
+    def _computed(self, view: Any, joined: pd.DataFrame) -> pd.DataFrame:
+        """A computed view's features, by the function that the view registered."""
+        seconds = pd.to_datetime(joined[AT], utc=True).dt.as_unit("us").astype(np.int64) / 1e6
+        request: dict[str, Any] = {name: joined.get(name) for name in WORDS}
+        asked = joined.assign(requested_at=seconds, zone=self._lake.dataset.time_zone, **request)
+        found: pd.DataFrame = view.feature_transformation.udf(asked)
+        words = [name for name, dtype in found.dtypes.items() if dtype == "string"]
+        return found.assign(**{name: found[name].astype(object).where(found[name].notna(), None) for name in words})
+
+    def _online(self, user_ids: list[str]) -> Mapping[str, list[Any]]:
+        service = self._store.get_feature_service(ONLINE_SERVICE)
+        answer: Mapping[str, list[Any]] = self._store.get_online_features(
+            features=service, entity_rows=[{"user_id": user_id} for user_id in user_ids]
+        ).to_dict()
+        return answer
+
+
+def _require(rows: pd.DataFrame, names: Sequence[str]) -> None:
+    missing = [name for name in names if name not in rows.columns]
+    if missing:
+        raise FeatureError(f"rows for features lack {', '.join(missing)}: they need user_id, media_id, {AT}")
+
+
+def _distinct(asked: pd.DataFrame) -> tuple[npt.NDArray[np.intp], pd.DataFrame]:
+    """For each row the place of its question among the distinct ones, and those."""
+    groups = asked.groupby(list(asked.columns), sort=False, dropna=False).ngroup().to_numpy()
+    unique = asked.loc[~pd.Series(groups).duplicated().to_numpy()].reset_index(drop=True)
+    return np.asarray(groups, dtype=np.intp), unique
+
+
+def _pandas(table: pa.Table) -> dict[str, Any]:
+    return {name: table[name].to_pandas() for name in table.column_names}
