@@ -30,6 +30,11 @@ def error(message: str) -> None:
     notes().print(f"error: {message}", style="bold red", markup=False)
 
 
+def line(text: str) -> None:
+    """One line of a result, on stdout."""
+    Console(soft_wrap=True, highlight=False).print(text, markup=False)
+
+
 def result(value: Mapping[str, Any]) -> None:
     """The one JSON object of a command called with --json."""
     json.dump(value, sys.stdout, indent=2, default=str)

@@ -82,10 +82,9 @@ class Stack:
         return self.home / "logs" / f"{name}.log"
 
     def _start_all(self, missing: list[Server], ports: dict[str, int]) -> None:
-        if servers.make_secrets(self.home):
-            lines = ", ".join(f"{name} / {password}" for name, password in servers.logins(self.home).items())
-            self.say(f"Airflow logins (kept in {self.home}/airflow/logins.json): {lines}")
-            self.say(f"API key in {self.home}/api_key")
+        if servers.make_logins(self.home):
+            logins = ", ".join(f"{name} / {password}" for name, password in servers.logins(self.home).items())
+            self.say(f"Airflow logins, kept in {self.home}/airflow/logins.json: {logins}")
         names = {server.name for server in missing}
         first = [server for server in missing if server.needs not in names]
         started: list[str] = []

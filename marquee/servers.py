@@ -103,12 +103,14 @@ def choose_port(server: str, preferred: int, taken: set[int], *, named: bool) ->
     raise StackError(f"no free port from {preferred} on for {server}: name one with --port {server}=N")
 
 
-def make_secrets(home: Path) -> bool:
-    """Write the logins and the API key once, readable by their owner only. True when they are new."""
-    if all((home / name).exists() for name in ("airflow/logins.json", "api_key")):
+def make_logins(home: Path) -> bool:
+    """Write Airflow's logins once, readable by their owner only. True when they are new."""
+    path = home / "airflow" / "logins.json"
+    if path.exists():
         return False
-    _write_secret(home / "airflow" / "logins.json", json.dumps({name: secrets.token_urlsafe(12) for name in LOGINS}))
-    _write_secret(home / "api_key", secrets.token_urlsafe(32))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
+        json.dump({name: secrets.token_urlsafe(12) for name in LOGINS}, stream)
     return True
 
 
@@ -116,15 +118,6 @@ def logins(home: Path) -> dict[str, str]:
     """Airflow's user names and passwords."""
     found: dict[str, str] = json.loads((home / "airflow" / "logins.json").read_text(encoding="utf-8"))
     return found
-
-
-def _write_secret(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists():
-        return
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
 
 
 def environment(home: Path, ports: Mapping[str, int], inherited: Mapping[str, str]) -> dict[str, str]:
