@@ -52,11 +52,11 @@ def demo(
     minutes: Annotated[float, typer.Option(help="Give up after so long.")] = 10.0,
 ) -> None:
     """Run the whole loop once through the real servers and print what came out."""
-    from marquee import demo as demos
+    from marquee.demo import run
 
     if (source == "world") != (data is None):
         raise RequestError(f"--source {source} {'takes no' if data else 'needs'} --data: give a folder of real logs")
-    if not demos.run(settings.load(), source, data, minutes * 60):
+    if not run(settings.load(), source, data, minutes * 60):
         raise StackError("the demo did not finish: the log above says where it stopped")
 
 
