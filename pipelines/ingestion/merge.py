@@ -4,7 +4,7 @@ DuckDB does it with bounded memory and spills to the staging folder. A partition
 partition, whose day is ``SNAPSHOT``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -31,9 +31,18 @@ def connect(spill: Path) -> Any:
     return connection
 
 
+def note_strays(connection: Any, table: Table, staged: Sequence[Path]) -> None:
+    """Note the keys that stand on several days of this import, and the first of them: the others contradict it."""
+    wandering = bool(table.time) and table.time not in table.key
+    key = _quoted(table.key)
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE strays AS SELECT {key}, min({DAY}) AS _first_day
+        FROM {_parquet(staged)} WHERE {wandering} GROUP BY {key} HAVING min({DAY}) <> max({DAY})""")
+
+
 @dataclass(frozen=True)
 class Merge:
-    """One merge of staged files into the partitions ``first`` to ``last`` of a table.
+    """One merge of staged files into the partitions ``first`` to ``last`` of a table, after ``note_strays``.
 
     Within the import the row with the latest ``available_at`` is kept, among those the first; rows equal to it are
     duplicates, others go to quarantine. Against the lake the kept row wins unless it is equal or older.
@@ -83,6 +92,7 @@ class Merge:
                 FROM hashed WINDOW w AS {window}),
             stored AS (SELECT {DAY}, {self._key}, hash({self._names}) AS _stored, {at} AS _since FROM published)
             SELECT placed.*, CASE
+                WHEN {DAY} > _first_day THEN '{CONFLICT}'
                 WHEN _place > 1 AND _hash = _kept THEN 'duplicate'
                 WHEN _place > 1 AND {at} = _newest THEN '{CONFLICT}'
                 WHEN _place > 1 THEN '{OLDER}'
@@ -90,7 +100,7 @@ class Merge:
                 WHEN _hash = _stored THEN 'duplicate'
                 WHEN {at} < _since THEN '{OLDER}'
                 ELSE 'publish' END AS {FATE}
-            FROM placed LEFT JOIN stored USING ({DAY}, {self._key})"""
+            FROM placed LEFT JOIN stored USING ({DAY}, {self._key}) LEFT JOIN strays USING ({self._key})"""
 
     def _published(self) -> str:
         files = self._files()
@@ -109,11 +119,15 @@ class Merge:
 
     @property
     def _names(self) -> str:
-        return ", ".join(f'"{c.name}"' for c in self.columns)
+        return _quoted(c.name for c in self.columns)
 
     @property
     def _key(self) -> str:
-        return ", ".join(f'"{name}"' for name in self.table.key)
+        return _quoted(self.table.key)
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def _parquet(files: Sequence[Path], *, partitioned: bool = False) -> str:

@@ -66,6 +66,7 @@ class Publisher:
 
     def _publish(self, connection: Any, table: Table) -> None:
         report, columns = self.report.table(table.name), (*table.columns, *self._dataset.extras_of(table))
+        merge.note_strays(connection, table, self._parts[table.name])
         for first, last in self._groups(table):
             step = Merge(connection, self._lake, table, columns, self._parts[table.name], first, last)
             fates = step.run()

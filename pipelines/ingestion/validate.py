@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from pipelines.core.errors import DataError
 from pipelines.core.tables import AVAILABLE, REASON, STRING, Column, Table
 
+_EMPTY = "is empty"
 _LEAD = "{available} minus {time} in seconds"
 
 
@@ -89,7 +90,7 @@ def _faults(table: Table, rows: pa.Table, columns: Sequence[Column]) -> pd.DataF
 def _described(failures: pd.DataFrame, order: list[str]) -> pd.DataFrame:
     null = failures["check"] == "not_nullable"
     rule = failures["column"] + " " + failures["check"].where(~null, "is null")
-    text = rule.where(null, rule + ": " + failures["failure_case"].astype(str))
+    text = rule.where(null | (failures["check"] == _EMPTY), rule + ": " + failures["failure_case"].astype(str))
     place = failures["column"].map({name: i for i, name in enumerate(order)})
     described = pd.DataFrame({"index": failures["index"].astype(int), "place": place, "rule": rule, "text": text})
     return described.sort_values(["index", "place"], kind="stable").drop(columns="place")
@@ -108,22 +109,22 @@ def _pandera(table: Table, columns: tuple[Column, ...]) -> Any:
     """The Pandera schema that says of values what the Arrow schema cannot."""
     schema = {c.name: pandera.Column(nullable=c.nullable, checks=_checks(c)) for c in columns if _judged(c)}
     if table.time:
-        schema[_lead(table)] = pandera.Column(nullable=True, checks=[pandera.Check.ge(0, name="below 0")])
+        schema[_lead(table)] = pandera.Column(nullable=True, checks=[pandera.Check.ge(0, error="below 0")])
     return pandera.DataFrameSchema(schema)
 
 
 def _checks(column: Column) -> list[Any]:
     checks = []
     if column.minimum is not None:
-        checks.append(pandera.Check.ge(column.minimum, name=f"below {column.minimum:g}"))
+        checks.append(pandera.Check.ge(column.minimum, error=f"below {column.minimum:g}"))
     if column.maximum is not None:
-        checks.append(pandera.Check.le(column.maximum, name=f"above {column.maximum:g}"))
+        checks.append(pandera.Check.le(column.maximum, error=f"above {column.maximum:g}"))
     if column.one_of:
-        checks.append(pandera.Check.isin(column.one_of, name=f"not one of {', '.join(column.one_of)}"))
+        checks.append(pandera.Check.isin(column.one_of, error=f"not one of {', '.join(column.one_of)}"))
     if column.type == STRING and not column.nullable:
-        checks.append(pandera.Check(lambda values: values.str.len() > 0, name="is empty"))
+        checks.append(pandera.Check(lambda values: values.str.len() > 0, error=_EMPTY))
     if pa.types.is_floating(column.type):
-        checks.append(pandera.Check(lambda values: values.abs() < float("inf"), name="is not a finite number"))
+        checks.append(pandera.Check(lambda values: values.abs() < float("inf"), error="is not a finite number"))
     return checks
 
 

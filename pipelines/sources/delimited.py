@@ -12,6 +12,7 @@ from pipelines.core.errors import DataError
 
 _CELL = re.compile(r"In CSV column #(\d+): (?:Row #(\d+): )?CSV conversion error to ([^:]+(?:\[[^\]]*\])?): (.*)", re.S)
 _SHAPE = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
+_NO_ROWS = "Empty CSV file"  # A header without a line end is a table without rows; header() refused an empty file.
 _BYTES_A_ROW = 80
 
 
@@ -79,7 +80,8 @@ def chunks(
                 if batch.num_rows:
                     yield pa.Table.from_batches([batch])
     except pa.ArrowInvalid as exc:
-        raise DataError(f"{path}: {_explained(str(exc), columns)}") from exc
+        if _NO_ROWS not in str(exc):
+            raise DataError(f"{path}: {_explained(str(exc), columns)}") from exc
 
 
 def _explained(message: str, columns: Sequence[str]) -> str:
