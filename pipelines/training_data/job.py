@@ -60,7 +60,7 @@ def build(
     chosen = _balanced(rows, config, seed)
     assembled = assemble(chosen, store or _feature_store(settings))
     table = table_of(window)
-    lake.publish(table, pa.Table.from_pandas(assembled, preserve_index=False))
+    lake.publish(table, _typed(assembled))
     report = {
         "table": table,
         "window": window.model_dump(mode="json"),
@@ -98,6 +98,13 @@ def rows_for(
 def table_of(window: Window) -> str:
     """The lake table of a window's training set."""
     return f"training/{window.test_from}"
+
+
+def _typed(rows: pd.DataFrame) -> pa.Table:
+    """As Arrow; a column without a single value is text, for numbers have their NaN."""
+    table = pa.Table.from_pandas(rows, preserve_index=False)
+    fields = [pa.field(f.name, pa.string() if pa.types.is_null(f.type) else f.type) for f in table.schema]
+    return table.cast(pa.schema(fields))
 
 
 def _labelled(
