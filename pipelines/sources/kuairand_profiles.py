@@ -18,6 +18,7 @@ from pipelines.sources.source import ALWAYS, Batch, fill
 
 ZONE = "Asia/Shanghai"
 _YEAR = 2022  # The logs run from 8 April to 8 May 2022; file names give month and day only.
+_NO_MUSIC = "0"  # Written on the rows that have no music_type either.
 
 
 def _own(entity: Any, type_: Any, **meanings: str) -> tuple[ExtraColumn, ...]:
@@ -109,7 +110,7 @@ def media(rows: pa.Table) -> Iterator[Batch]:
         "release_date": rows["upload_dt"],
         "platform_at": uploaded,
         "upload_type": _known(rows["upload_type"]),
-        "music_id": rows["music_id"],
+        "music_id": pc.if_else(pc.equal(rows["music_id"], _NO_MUSIC), pa.scalar(None, STRING), rows["music_id"]),
         "music_type": _category(rows["music_type"]),
         "visible_status": _category(rows["visible_status"]),
         "server_width": rows["server_width"],

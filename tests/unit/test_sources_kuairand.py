@@ -123,11 +123,16 @@ def test_media_come_with_tags_as_genres_and_are_known_from_the_day_of_upload_in_
 
 
 def test_what_the_source_marks_as_unknown_is_null(official):
+    video = "7,99,UNKNOWN,,UNKNOWN,0.0,,720,1280,0,,"
+    write(official / "data", "video_features_basic_pure.csv", VIDEO_HEADER, video)
     changed = user_row(user_active_degree="UNKNOWN", is_live_streamer="-124", onehot_feat4="", onehot_feat12="1.0")
     write(official / "data", "user_features_pure.csv", ",".join(kuairand_profiles.USER_TYPES), changed)
 
-    (user,) = rows_of(official)["users"]
+    rows = rows_of(official)
 
+    (user,), (media,) = rows["users"], rows["media"]
+    unknown = ("kind", "upload_type", "music_id", "music_type", "genres", "duration_seconds", "platform_at")
+    assert [name for name in unknown if media[name] is not None] == []
     assert user["user_active_degree"] is None
     assert user["is_live_streamer"] is None
     assert user["onehot_feat4"] is None
