@@ -1,5 +1,6 @@
 """The registry on a real MLflow, embedded in a SQLite file."""
 
+import shutil
 import socket
 import time
 from datetime import date
@@ -43,7 +44,15 @@ def seal(folder, seed):
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
-    return Settings(home=tmp_path_factory.mktemp("home"))
+    settings = Settings(home=tmp_path_factory.mktemp("home"))
+    template = tmp_path_factory.getbasetemp() / "mlflow-template.db"  # MLflow takes seconds to create its tables
+    if template.exists():
+        (settings.root / "mlflow").mkdir()
+        shutil.copy(template, settings.root / "mlflow" / "mlflow.db")
+    else:
+        ModelRegistry(settings).champion()
+        shutil.copy(settings.root / "mlflow" / "mlflow.db", template)
+    return settings
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,137 @@
+"""The release step: judge what was staged, register it, and move the aliases that the verdict allows.
+
+The ledger's line is written before an alias moves, and everything can be run again: a step that was killed leaves
+either nothing new or a release that the next run finds registered and finishes.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+from pipelines.adapters.model_registry import CHALLENGER, CHAMPION, ModelRegistry, RegisteredRelease
+from pipelines.core import release as releases
+from pipelines.core.errors import ReleaseError
+from pipelines.core.evidence import Evidence
+from pipelines.core.release import Manifest
+from pipelines.core.settings import Settings
+from pipelines.metrics.classification import STATISTICS
+from pipelines.promotion import card, ledger
+from pipelines.promotion.comparison import figure
+from pipelines.promotion.gate import Verdict, decide
+from pipelines.promotion.ledger import Ledger
+from pipelines.promotion.policy import Policy, read
+
+DECIDED = "decided"
+
+
+@dataclass(frozen=True)
+class PromotionResult:
+    """The registered version, the release it is, what the gate said, and whether it is the champion now."""
+
+    version: int
+    release_id: str
+    verdict: Verdict
+    champion: bool
+
+
+def release(
+    settings: Settings,
+    staged: Path,
+    evidence: Evidence,
+    floor: Evidence,
+    champion_evidence: Evidence | None,
+    *,
+    at: datetime,
+    actor: str,
+    policy: Policy | None = None,
+    force_alias: Literal["champion"] | None = None,
+) -> PromotionResult:
+    """Judge and register the sealed folder ``staged``: alias challenger always, champion on promote or when forced.
+
+    ``champion_evidence`` is the present champion's on the same window; it may be None only where there is none, or
+    where a person forces the alias. The release that already is champion is left as it is.
+
+    Raises:
+        ReleaseError: where the folder is not whole, the evidence is another release's, or a champion stands unscored.
+    """
+    manifest, registry = releases.verify(staged), ModelRegistry(settings)
+    standing = registry.champion()
+    if standing is not None and standing.release_id == manifest.release_id:
+        return PromotionResult(*standing, Verdict("promote", ("it is the champion already",)), champion=True)
+    _check_sides(manifest, evidence, champion_evidence, standing, force_alias)
+    policy = policy or read()
+    verdict = decide(evidence, champion_evidence, floor, policy, manifest.seed)
+    version = registry.register(staged, manifest, _figures(evidence), {"verdict": verdict.verdict})
+    _document(registry, version, manifest, verdict, evidence, floor)
+    champion = verdict.verdict == "promote" or force_alias == CHAMPION
+    facts = _facts(manifest, verdict, standing, force_alias)
+    _note(ledger.at_home(settings.root), manifest.release_id, version, facts, at=at, actor=actor)
+    registry.set_alias(CHALLENGER, version)
+    if champion:
+        registry.set_alias(CHAMPION, version)
+    return PromotionResult(version, manifest.release_id, verdict, champion)
+
+
+def _check_sides(
+    manifest: Manifest,
+    evidence: Evidence,
+    champion_evidence: Evidence | None,
+    standing: RegisteredRelease | None,
+    force_alias: str | None,
+) -> None:
+    """The evidence must be of this release, and of the champion that stands now."""
+    if evidence.release_id not in (None, manifest.release_id):
+        raise ReleaseError(f"the evidence is of {evidence.release_id}, not of {manifest.release_id}: evaluate it again")
+    if standing is None or force_alias:
+        return
+    if champion_evidence is None:
+        raise ReleaseError(
+            f"champion {standing.release_id} stands and was not scored: evaluate it on this window, or force it"
+        )
+    if champion_evidence.release_id not in (None, standing.release_id):
+        raise ReleaseError(
+            f"the champion's evidence is of {champion_evidence.release_id} and {standing.release_id} is champion now: "
+            "evaluate that one on the same window"
+        )
+
+
+def _figures(evidence: Evidence) -> dict[str, float]:
+    """Every metric of the evidence, for MLflow's tables."""
+    of_rows = [f"{part}.{metric}" for part in evidence.rows for metric in STATISTICS]
+    return {name: figure(name, evidence)[0] for name in (*evidence.metrics, *of_rows)}
+
+
+def _document(
+    registry: ModelRegistry, version: int, manifest: Manifest, verdict: Verdict, evidence: Evidence, floor: Evidence
+) -> None:
+    """Model card, verdict and evidence beside the release, where a person and the next comparison find them."""
+    written = card.markdown(manifest, verdict)
+    with TemporaryDirectory() as folder:
+        beside = Path(folder)
+        (beside / "model_card.md").write_text(written, encoding="utf-8")
+        (beside / "model_card.html").write_text(card.html(manifest, verdict), encoding="utf-8")
+        (beside / "verdict.json").write_text(json.dumps(verdict.as_dict(), indent=2), encoding="utf-8")
+        evidence.save(beside / "evidence.npz")
+        floor.save(beside / "floor.npz")
+        registry.attach(version, beside, "evidence")
+    registry.describe(version, written)
+    registry.tag(version, {"verdict": verdict.verdict})
+
+
+def _facts(
+    manifest: Manifest, verdict: Verdict, standing: RegisteredRelease | None, force_alias: str | None
+) -> dict[str, Any]:
+    """What the ledger keeps of a decision: the whole verdict, and what stood before it."""
+    before = standing.release_id if standing else None
+    return {**verdict.as_dict(), "forced": force_alias, "before": before, "watermark": manifest.watermark.isoformat()}
+
+
+def _note(book: Ledger, release_id: str, version: int, facts: Mapping[str, Any], *, at: datetime, actor: str) -> None:
+    """Add the decision to the ledger, unless its last line on this release says the same."""
+    before = ledger.last(book.read(), release_id)
+    if before is None or before.facts != facts:
+        book.append(DECIDED, at=at, actor=actor, release_id=release_id, version=version, facts=facts)
