@@ -1,0 +1,1 @@
+"""Tries releases on live traffic: who sees which, and what the difference was worth."""
