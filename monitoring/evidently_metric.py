@@ -27,7 +27,7 @@ class PromisedCalculation(SingleValueCalculation[Promised]):  # type: ignore[mis
         return self.result(self.metric.following), self.result(self.metric.offline)
 
     def display_name(self) -> str:
-        return f"{self.metric.metric} on the following days (reference: offline)"
+        return f"{self.metric.metric}: current = following days, reference = offline"
 
 
 def promise_metrics(promises: Sequence[Promise]) -> list[Any]:

@@ -39,7 +39,10 @@ def write(
     at: datetime,
     name: str,
 ) -> Path:
-    """Write the report as HTML to ``path`` and add its run to the workspace; both frames hold the same features."""
+    """Write the report as HTML to ``path`` and add its run to the workspace.
+
+    reference, current: the same features, in the order in which a person should read them.
+    """
     os.environ.setdefault("DO_NOT_TRACK", "1")
     with warnings.catch_warnings():
         # Evidently divides by bins that are empty in one of the two samples, and says so for each.
@@ -63,7 +66,8 @@ def _run(reference: pd.DataFrame, current: pd.DataFrame, promises: Sequence[Prom
         Dataset.from_pandas(_plain(frame[[*numbers, *words]], words), data_definition=definition)
         for frame in (current, reference)
     ]
-    drift = [ValueDrift(column=column, method=METHOD, threshold=THRESHOLD) for column in [*numbers, *words]]
+    ordered = [column for column in reference.columns if column in {*numbers, *words}]
+    drift = [ValueDrift(column=column, method=METHOD, threshold=THRESHOLD) for column in ordered]
     report = Report([RowCount(), *promise_metrics(promises), *drift], include_tests=True)
     return report.run(both[0], both[1], timestamp=at, name=name)
 
