@@ -19,6 +19,6 @@ ranking = FeatureService(
 )
 user_online = FeatureService(
     name="user_online",
-    features=[views.user_attributes, views.user_activity, views.user_genres],
+    features=[views.user_attributes_online, views.user_activity_online, views.user_genres],
     description="a member's row, read online when a page is asked for",
 )

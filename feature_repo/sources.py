@@ -1,5 +1,7 @@
 """Where features come from: the lake's snapshot tables, and the request itself."""
 
+from functools import cache
+
 from feast import Field, FileSource, RequestSource
 from feast.data_format import ParquetFormat
 from feast.types import Float64, String
@@ -11,6 +13,7 @@ from pipelines.features.job import table_of
 lake = Lake(settings.load().lake_path)
 
 
+@cache
 def snapshots(view: str) -> FileSource:
     """The daily snapshots of a view: usable from their event time on, and known from then."""
     return FileSource(

@@ -9,7 +9,7 @@ from feast import Entity, FeatureView, Field
 from feast.on_demand_feature_view import on_demand_feature_view
 from feast.types import Array, Float32, Float64, String
 
-from pipelines.features import catalogue
+from pipelines.features import catalogue, packing
 
 TYPES = {"float": Float64, "string": String, "floats": Array(Float32)}
 FEATURES = catalogue.features(sources.lake.dataset)
@@ -34,7 +34,7 @@ def bare(view: str) -> list[Field]:
     return [Field(name=f.name, dtype=f.dtype) for f in fields(view)]
 
 
-def snapshots(view: str, entity: Entity, *, online: bool) -> FeatureView:
+def snapshots(view: str, entity: Entity, *, online: bool = False) -> FeatureView:
     """A view whose rows stand at the starts of days; the latest at or before a moment holds at that moment."""
     return FeatureView(
         name=view,
@@ -48,12 +48,30 @@ def snapshots(view: str, entity: Entity, *, online: bool) -> FeatureView:
     )
 
 
-user_attributes = snapshots("user_attributes", entities.user, online=True)
-user_activity = snapshots("user_activity", entities.user, online=True)
+def packed(view: str) -> FeatureView:
+    """The online form of a view of members: the same rows, the values in two arrays; its tags say in which order."""
+    arrays = packing.contents(view, sources.lake.dataset)
+    types = dict(zip(arrays, (Array(Float64), Array(String)), strict=True))
+    return FeatureView(
+        name=f"{view}_online",
+        entities=[entities.user],
+        ttl=timedelta(0),
+        schema=[Field(name="user_id", dtype=String), *(Field(name=name, dtype=t) for name, t in types.items())],
+        source=sources.snapshots(view),
+        online=True,
+        tags={name: ",".join(features) for name, features in arrays.items()},
+        owner="features",
+    )
+
+
+user_attributes = snapshots("user_attributes", entities.user)
+user_activity = snapshots("user_activity", entities.user)
 user_genres = snapshots("user_genres", entities.user, online=True)
-media_profile = snapshots("media_profile", entities.media, online=False)
-media_popularity = snapshots("media_popularity", entities.media, online=False)
-media_creator = snapshots("media_creator", entities.media, online=False)
+user_attributes_online = packed("user_attributes")
+user_activity_online = packed("user_activity")
+media_profile = snapshots("media_profile", entities.media)
+media_popularity = snapshots("media_popularity", entities.media)
+media_creator = snapshots("media_creator", entities.media)
 
 
 @on_demand_feature_view(

@@ -6,6 +6,7 @@ import io
 import os
 import string
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,13 @@ def import_feast() -> Any:
     """The feast module, without its runtime type checks and without torch: 12.4 s of import becomes 4 s, 500 MB less.
 
     Feast decorates its classes with typeguard.typechecked, which recompiles each (about half of the time), and imports
-    torch for embeddings, which we never ask it for. Python -O would skip the first; both are set back at once.
+    torch for embeddings, which we never ask it for. Python -O would skip the first. Both are set back at once, and so
+    are the warning filters that it changes.
     """
     if "feast" in sys.modules:
         return sys.modules["feast"]
     os.environ.setdefault("FEAST_USAGE", "False")
-    with _without_typeguard(), _without_torch():
+    with warnings.catch_warnings(), _without_typeguard(), _without_torch():
         return importlib.import_module("feast")
 
 
@@ -187,7 +189,8 @@ def apply(store: Any, contents: Any) -> None:
 
     contents.projects.append(Project(name=store.project, description="Marquee"))
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "On demand feature view is an experimental feature", RuntimeWarning)
             apply_total_with_repo_instance(store, store.project, store.registry, contents, skip_source_validation=True)
     except ValueError as exc:
         raise FeatureError(f"Feast refuses the feature definitions: {exc}") from exc

@@ -1,8 +1,10 @@
 """Feast behind five calls: apply, historical rows, materialise, a member's online row, a media's row as of a time."""
 
+import contextlib
 import hashlib
+import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -73,7 +75,8 @@ class FeatureStore:
     def materialize(self, start: datetime, end: datetime) -> None:
         """Load the latest snapshot of each member from ``start`` to ``end`` (both included) into the online store."""
         names = [view.name for view in self._views(ONLINE_SERVICE)[0]]
-        self._store.materialize(start_date=start, end_date=end, feature_views=names)
+        with contextlib.redirect_stdout(io.StringIO()):
+            self._store.materialize(start_date=start, end_date=end, feature_views=names)
 
     def materialize_through(self, end: datetime) -> None:
         """Load what became due since the last time; everything on the first.
@@ -87,12 +90,11 @@ class FeatureStore:
 
     def user_row(self, user_id: str) -> dict[str, Any]:
         """The member's online features by name; None where absent, and throughout for an unknown member."""
-        answer = self._online([user_id])
-        return {name: values[0] for name, values in answer.items() if name != "user_id"}
+        return {name: values[0] for name, values in self._online([user_id]).items()}
 
     def user_rows(self, user_ids: Sequence[str]) -> pd.DataFrame:
         """user_id and the online features of each, in the given order."""
-        return pd.DataFrame(self._online(list(user_ids)))
+        return pd.DataFrame({"user_id": list(user_ids), **self._online(list(user_ids))})
 
     def fingerprint(self, service: str = SERVICE) -> str:
         """Sixteen hex digits over the service's names, types and views: equal definitions, equal fingerprint."""
@@ -147,14 +149,39 @@ class FeatureStore:
         asked = joined.assign(requested_at=seconds, zone=self._lake.dataset.time_zone, **request)
         found: pd.DataFrame = view.feature_transformation.udf(asked)
         words = [name for name, dtype in found.dtypes.items() if dtype == "string"]
-        return found.assign(**{name: found[name].astype(object).where(found[name].notna(), None) for name in words})
+        for name in words:
+            found[name] = found[name].astype(object).where(found[name].notna(), None)
+        return found
 
-    def _online(self, user_ids: list[str]) -> Mapping[str, list[Any]]:
-        service = self._store.get_feature_service(ONLINE_SERVICE)
-        answer: Mapping[str, list[Any]] = self._store.get_online_features(
-            features=service, entity_rows=[{"user_id": user_id} for user_id in user_ids]
+    @cached_property
+    def _packed(self) -> dict[str, list[str]]:
+        """Packed column -> the features in it, as the registered views' tags say."""
+        views = self._views(ONLINE_SERVICE)[0]
+        names = {feature.name for view in views for feature in view.features}
+        return {name: t.split(",") for view in views for name, t in view.tags.items() if name in names}
+
+    def _online(self, user_ids: list[str]) -> dict[str, list[Any]]:
+        """Feature -> one value a member; NaN and the empty word stand for absent in a packed column."""
+        answer = self._store.get_online_features(
+            features=self._online_service, entity_rows=[{"user_id": user_id} for user_id in user_ids]
         ).to_dict()
-        return answer
+        found: dict[str, list[Any]] = {}
+        for name, values in answer.items():
+            if name in self._packed:
+                found |= _unpacked(self._packed[name], values)
+            elif name != "user_id":
+                found[name] = values
+        return found
+
+    @cached_property
+    def _online_service(self) -> Any:
+        return self._store.get_feature_service(ONLINE_SERVICE)
+
+
+def _unpacked(names: Sequence[str], rows: Sequence[Sequence[Any] | None]) -> dict[str, list[Any]]:
+    absent = [None] * len(names)
+    columns = zip(*([None if v == "" or v != v else v for v in row] if row else absent for row in rows), strict=True)
+    return {name: list(values) for name, values in zip(names, columns, strict=True)}
 
 
 def _require(rows: pd.DataFrame, names: Sequence[str]) -> None:

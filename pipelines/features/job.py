@@ -1,21 +1,24 @@
-"""refresh: compute the snapshots of some days from the lake's events and publish them, one table a view."""
+"""refresh computes the snapshots of some days and publishes them, a table a view; materialize loads them online."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 import ibis
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+from pipelines.adapters.feature_store import FeatureStore
 from pipelines.core import days, tables
 from pipelines.core.dataset import Dataset
 from pipelines.core.errors import DataError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
-from pipelines.features import events, media, user, vocabulary
+from pipelines.features import events, media, packing, user, vocabulary
 
 WATERMARK = "features"
 EPOCH = date(1970, 1, 1)
@@ -30,8 +33,8 @@ def refresh(settings: Settings, first: date, last: date) -> dict[str, int]:
     """Publish every view's snapshots as of the days ``first`` to ``last + 1``; rows published by view.
 
     A snapshot of day A uses what had happened and was known before A began. Where a view was never published, or a
-    gap lies between its watermark and ``first``, the days before ``first`` are published too. Running it again
-    publishes the same files.
+    gap lies between its watermark and ``first``, the days before ``first`` are published too, and all days where its
+    columns changed. Running it again publishes the same files.
 
     Raises:
         DataError: the lake holds no data set, no media or no users.
@@ -42,12 +45,24 @@ def refresh(settings: Settings, first: date, last: date) -> dict[str, int]:
     dataset = lake.dataset
     done = lake.watermark(WATERMARK)
     start = min(first, done.through + timedelta(days=1)) if done else None
+    through = max(last, done.through) if done else last
     values = vocabulary.grow(lake, vocabulary.GENRES, _genres(lake))
     with _engine() as connection:
         expressions = _views(connection, lake, dataset, values)
-        rows = {view: _publish(lake, view, e, start, last, dataset.time_zone) for view, e in expressions.items()}
+        rows = {}
+        for view, snapshots in expressions.items():
+            span = (start, last) if _fits(lake, view, snapshots) else (None, through)
+            rows[view] = _publish(lake, view, snapshots, *span, dataset.time_zone)
     lake.advance(WATERMARK, last)
     return rows
+
+
+def materialize(settings: Settings, through: date) -> None:
+    """Load the members' snapshots that use days up to ``through`` into the online store: what is new since."""
+    zone = Lake(settings.lake_path).dataset.time_zone
+    store = FeatureStore(settings)
+    store.apply()
+    store.materialize_through(days.start(through + timedelta(days=1), zone))
 
 
 @contextmanager
@@ -89,7 +104,7 @@ def _views(connection: Any, lake: Lake, dataset: Dataset, values: tuple[str, ...
         pa.table({"value": pa.array(values, pa.string()), "code": pa.array(range(len(values)), pa.int64())})
     )
     titles, zone = read["media"], dataset.time_zone
-    return {
+    found = {
         "user_attributes": user.attributes(read["users"], dataset),
         "user_activity": user.activity(facts, media.main_genre(titles), sessions, zone),
         "user_genres": user.genres(facts, media.genre_codes(titles, codes), values),
@@ -97,6 +112,7 @@ def _views(connection: Any, lake: Lake, dataset: Dataset, values: tuple[str, ...
         "media_popularity": media.popularity(facts),
         "media_creator": media.creator(facts, titles, zone),
     }
+    return found | {view: packing.with_packed(found[view], view, dataset) for view in packing.PACKED_VIEWS}
 
 
 def _materialised(connection: Any, expression: Any) -> Any:
@@ -105,12 +121,20 @@ def _materialised(connection: Any, expression: Any) -> Any:
     return connection.table("facts")
 
 
+def _fits(lake: Lake, view: str, snapshots: Any) -> bool:
+    """Whether what was published has the columns of the new snapshots; otherwise all of it is made anew."""
+    published = lake.files(table_of(view))
+    stamps = ("event_timestamp", "created_timestamp")
+    names = [c for c in snapshots.columns if c != "e"]
+    return bool(published) and [n for n in pq.read_schema(published[0]).names if n not in stamps] == names
+
+
 def _publish(lake: Lake, view: str, expression: Any, first: date | None, last: date, zone: str) -> int:
     """Publish one file a snapshot day A = e + 1, ordered by key; a day that has no rows any more becomes empty."""
     name, key = table_of(view), expression.columns[0]
     bound = expression.e <= (last - EPOCH).days
     published = lake.days(name)
-    if first is not None and published:
+    if first is not None:
         bound = bound & (expression.e >= (first - EPOCH).days - 1)
     found = expression.filter(bound).order_by("e", key).to_pyarrow()
     by_day = dict(_by_day(found, zone))
@@ -128,8 +152,8 @@ def _publish(lake: Lake, view: str, expression: Any, first: date | None, last: d
 
 def _by_day(found: pa.Table, zone: str) -> Iterator[tuple[date, pa.Table]]:
     numbers = found["e"].to_numpy()
-    starts = np.flatnonzero(np.r_[True, numbers[1:] != numbers[:-1]]) if len(numbers) else np.array([], dtype=int)
-    for begin, end in zip(starts, [*starts[1:], len(numbers)], strict=True):
+    edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1), len(numbers)] if len(numbers) else []
+    for begin, end in pairwise(edges):
         day = EPOCH + timedelta(days=int(numbers[begin]) + 1)
         yield day, _stamped(found.slice(begin, end - begin), day, zone)
 
