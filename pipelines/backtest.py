@@ -42,7 +42,7 @@ def run(
     if settings.lake_path.exists():
         raise DataError(f"{settings.root} already holds a lake: give the backtest an empty folder")
     say(f"import {source}")
-    read = SOURCES[source].read(path)
+    read = SOURCES[source](path)
     lake = Lake(settings.lake_path)
     report = ingestion.ingest(lake, read.dataset, read.batches())
     window = retraining.plan_window(lake, test_from, test_to)

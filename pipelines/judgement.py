@@ -167,8 +167,7 @@ def _usual_request(rows: Any) -> dict[str, Any]:
 
 def member_rows(settings: Settings, members: Sequence[str], at: datetime) -> dict[str, dict[str, object]]:
     """Each member's features as the online store would have held them at ``at``."""
-    asked = pd.DataFrame({"user_id": list(members), "event_timestamp": pd.Timestamp(at)})
-    rows = FeatureStore(settings).historical(asked, service="user_online").drop(columns="event_timestamp")
+    rows = FeatureStore(settings).member_rows(members, at)
     return {row.pop("user_id"): row for row in rows.to_dict("records")}
 
 

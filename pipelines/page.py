@@ -177,7 +177,7 @@ class Pager:
         proposed = codes[codes >= 0]
         here = proposed[self._row_of_code[proposed] >= 0]
         kept = here[allowed(self._catalogue, here, watched=set(history.media), excluded=exclude)]
-        country = request.country or user_row.get("country")
+        country = request.country or user_row.get("user_country")
         held = [self.snapshot.rights[row] for row in self._row_of_code[kept].tolist()]
         return kept[rights(held, str(country) if country else None)]
 
@@ -188,12 +188,14 @@ class Pager:
         media = {name: values[rows] for name, values in self._media.items()}
         user = {name: np.broadcast_to(value, (n, *value.shape[1:])) for name, value in user_columns(user_row).items()}
         one = at[:1]
-        country = request.country or user_row.get("country")
+        country = request.country or user_row.get("user_country")
         context = context_features(
             one,
-            device=np.array([request.device], dtype=object),
-            country=np.array([country], dtype=object),
-            time_zone=np.array([request.time_zone], dtype=object),
+            zone=self.release.manifest.time_zone,
+            member_zone=request.time_zone or user_row.get("user_time_zone"),
+            country=country,
+            device=request.device,
+            surface=request.surface,
         )
         encoded = self.release.ranker.encode({**context, **{n: v[:1] for n, v in user.items()}})
         same = {name: np.broadcast_to(value, (n,)) for name, value in encoded.items()}

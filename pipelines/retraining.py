@@ -21,7 +21,7 @@ from pipelines.core.lake import Lake
 from pipelines.core.release import Manifest
 from pipelines.core.settings import Settings
 from pipelines.core.window import Window
-from pipelines.features.catalogue import ranking_names
+from pipelines.features.catalogue import inputs
 from pipelines.judgement import Judgement, judge
 from pipelines.metrics.drift import sketch
 from pipelines.promotion import job as promotion
@@ -96,14 +96,17 @@ def fit_generators(settings: Settings, window: Window, *, seed: int) -> None:
 def fit_ranker(settings: Settings, window: Window, *, seed: int, method: str = "gbdt") -> None:
     """Fit and calibrate the ranker into the release folder that holds the generators."""
     into = staging(settings, window) / RELEASE
-    ranking.fit(settings, window, names=ranking_names(settings), into=into, seed=seed, method=method)
+    ranking.fit(
+        settings, window, names=list(inputs(Lake(settings.lake_path).dataset)), into=into, seed=seed, method=method
+    )
 
 
 def seal(
     settings: Settings, window: Window, *, seed: int, folder: Path, metrics: Mapping[str, Any] | None = None
 ) -> Manifest:
     """Write the monitoring reference and the manifest over whatever was fitted into ``folder``."""
-    lake, names = Lake(settings.lake_path), ranking_names(settings)
+    lake = Lake(settings.lake_path)
+    names = list(inputs(lake.dataset))
     rows = lake.read(f"training/{window.test_from}", columns=[*names, "split"]).to_pandas()
     reference = folder / REFERENCE
     reference.parent.mkdir(exist_ok=True)

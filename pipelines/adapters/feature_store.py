@@ -72,6 +72,12 @@ class FeatureStore:
         views = [view for view in self._views(SERVICE)[0] if list(view.join_keys) == ["media_id"]]
         return pd.DataFrame({"media_id": rows["media_id"], **self._as_of(rows, ["media_id"], views)})
 
+    def member_rows(self, user_ids: Sequence[str], at: datetime) -> pd.DataFrame:
+        """user_id and every stored user feature as of ``at``, in the given order; nulls for an unknown member."""
+        rows = pd.DataFrame({"user_id": list(user_ids), AT: pd.Timestamp(at)})
+        views = [view for view in self._views(SERVICE)[0] if list(view.join_keys) == ["user_id"]]
+        return pd.DataFrame({"user_id": rows["user_id"], **self._as_of(rows, ["user_id"], views)})
+
     def materialize(self, start: datetime, end: datetime) -> None:
         """Load the latest snapshot of each member from ``start`` to ``end`` (both included) into the online store."""
         names = [view.name for view in self._views(ONLINE_SERVICE)[0]]

@@ -74,7 +74,7 @@ def strongest(contribution: Mapping[str, float]) -> dict[str, float]:
 class GBDT(Config):
     """LightGBM's knobs; the defaults are shallow and slow on purpose, for noisy clicks."""
 
-    rounds: PositiveInt = 300
+    rounds: PositiveInt = 150
     learning_rate: PositiveFloat = 0.04
     leaves: PositiveInt = 31
     min_rows_in_leaf: PositiveInt = 60
