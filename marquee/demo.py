@@ -66,6 +66,7 @@ def run(settings: Settings, source: str, data: Path | None, limit_seconds: float
         demo_report.show(home.model_copy(update={"mlflow_url": stack.url("mlflow"), "api_url": stack.url("api")}))
         demo_report.show_addresses(stack)
     finally:
+        console.say("stopping the servers")
         stack.down()
     console.say(f"done in {clock.seconds:.0f} s")
     return True

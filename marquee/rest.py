@@ -11,12 +11,12 @@ from pipelines.core.errors import StackError
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def get(url: str, *, headers: Mapping[str, str] | None = None, timeout: float = 10.0) -> Any:
+def get(url: str, *, headers: Mapping[str, str] | None = None, timeout: float = 60.0) -> Any:
     """The JSON that ``url`` answers with."""
     return _send(urllib.request.Request(url, headers=dict(headers or {})), timeout)
 
 
-def post(url: str, body: Any, *, headers: Mapping[str, str] | None = None, timeout: float = 30.0) -> Any:
+def post(url: str, body: Any, *, headers: Mapping[str, str] | None = None, timeout: float = 60.0) -> Any:
     """The JSON that ``url`` answers to a JSON body."""
     sent = {"Content-Type": "application/json", **(headers or {})}
     return _send(urllib.request.Request(url, data=json.dumps(body).encode(), headers=sent), timeout)

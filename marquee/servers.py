@@ -51,7 +51,7 @@ def _api(_home: Path, port: int) -> list[str]:
 
 
 def _airflow_healthy(url: str) -> bool:
-    parts = rest.get(f"{url}/api/v2/monitor/health")
+    parts = rest.get(f"{url}/api/v2/monitor/health", timeout=5.0)
     return all(parts[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor"))
 
 
