@@ -29,11 +29,12 @@ ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }
-"""Where the environment does not say otherwise: no telemetry, and a server that is down is noticed in seconds."""
+"""Unless the environment says otherwise: no telemetry, nothing printed, a server that is down noticed in seconds."""
 
 
 class RegisteredRelease(NamedTuple):
