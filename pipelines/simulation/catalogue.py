@@ -64,7 +64,7 @@ def build(config: WorldConfig) -> Catalogue:
         duration=_durations(rng, work, series),
         genre_mix=_genre_mix(works.genres)[work],
         latent=works.latent[work] + np.where(series[:, None], 0.25, 0.0) * rng.normal(size=(size, LATENT)),
-        quality=works.quality[work] + np.where(series, 0.3, 0.0) * rng.normal(size=size),
+        quality=np.where(series, 0.65 * works.quality[work] + 0.5 * rng.normal(size=size), works.quality[work]),
         fame=works.fame[work],
         platform_at=start + works.platform_day[work].astype("timedelta64[D]"),
     )

@@ -45,13 +45,13 @@ class Traits:
     """Standard deviation of what one member thinks of one media for no reason at all."""
     sessions: float
     """Mean sessions a member and day."""
-    base: float
-    """Log odds of an ordinary media for an ordinary member."""
+    appeal: float
+    """Mean P(watch | examined) over every member and media as the world begins."""
     late: float
     """Share of watches that arrive hours late."""
 
 
 TRAITS = {
-    "normal": Traits(steady=0.45, turn=0.13, noise=0.15, sessions=0.34, base=-3.0, late=0.02),
-    "hard": Traits(steady=0.3, turn=0.17, noise=0.4, sessions=0.26, base=-3.3, late=0.06),
+    "normal": Traits(steady=0.45, turn=0.13, noise=0.1, sessions=0.31, appeal=0.055, late=0.02),
+    "hard": Traits(steady=0.33, turn=0.15, noise=0.3, sessions=0.25, appeal=0.045, late=0.06),
 }

@@ -118,7 +118,7 @@ def _group_taste(config: WorldConfig, age: Ints, gender: Ints, country: Ints) ->
     mixed: Reals = (
         0.6 * by_age[group] + 0.45 * by_gender[gender] + 0.4 * by_country[country] + 0.35 * crossed[group, gender]
     )
-    return mixed
+    return mixed - 0.9 * mixed.mean(axis=0)
 
 
 def _language_taste(rng: np.random.Generator, language: Ints) -> Reals:

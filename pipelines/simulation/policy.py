@@ -15,7 +15,7 @@ from pipelines.simulation.works import Ints, Reals
 
 LOGGING, RANDOM = "logging", "random"
 RANDOM_SHARE = 0.06
-POPULARITY, RELEVANCE, FRESH = 0.85, 0.6, 0.8
+POPULARITY, RELEVANCE, FRESH = 1.4, 0.6, 0.8
 HALF_LIFE_DAYS = 7.0
 PAGE_SIZES = (10, 11, 12)
 MEMORY = 32
@@ -75,10 +75,10 @@ class LoggingPolicy:
 
     def _score(self, who: Ints, at: np.datetime64) -> Reals:
         """(n, media) log weights."""
-        prior = np.exp(0.6 * self._catalogue.fame)
+        prior = np.exp(0.5 * self._catalogue.fame + 0.7 * self._catalogue.quality)
         seen = self._count / max(self._count.mean(), 1e-9)
         trust = self._count.sum() / (self._count.sum() + 2.0 * len(self._count))
-        popular = np.log(0.08 + trust * seen + (1 - trust) * prior / prior.mean())
+        popular = np.log(0.04 + trust * seen + (1 - trust) * prior / prior.mean())
         age = (at - self._catalogue.platform_at) / np.timedelta64(1, "D")
         fresh = FRESH * np.exp(-np.maximum(age, 0) / 7.0)
         genres = self._leaning[who] @ self._catalogue.genre_mix.T

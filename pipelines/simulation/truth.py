@@ -5,7 +5,7 @@ some position is examined at all is ``examination``, which knows only position a
 P(watch | shown at position) = examination x appeal, and the order of titles by appeal does not depend on position.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,8 @@ from pipelines.simulation.vocabulary import GENRES
 from pipelines.simulation.works import Ints, Reals
 
 Times = npt.NDArray[np.datetime64]
-GENRE_EFFECT, GROUP_EFFECT, LATENT_EFFECT = 1.05, 0.8, 0.30
-QUALITY_EFFECT, ACTOR_EFFECT, DIRECTOR_EFFECT = 0.75, 0.7, 0.7
+GENRE_EFFECT, GROUP_EFFECT, LATENT_EFFECT = 0.8, 1.0, 0.22
+QUALITY_EFFECT, ACTOR_EFFECT, DIRECTOR_EFFECT = 0.99, 0.45, 0.45
 FRESH_EFFECT, FRESH_DAYS = 0.6, 12.0
 DEVICE_EFFECT = np.array([0.15, -0.1, 0.0, 0.0])
 LENGTH_EFFECT = np.array([0.0, -0.5, -0.3, -0.15])
@@ -28,7 +28,7 @@ LENGTH_EFFECT = np.array([0.0, -0.5, -0.3, -0.15])
 EXAMINED_FIRST = 0.95
 EXAMINED_DECAY = np.array([0.07, 0.12, 0.09, 0.08])
 """How fast attention falls with position, by device."""
-CHUNK = 100_000
+CHUNK, SAMPLE = 100_000, 20_000
 
 
 @dataclass(frozen=True)
@@ -40,19 +40,22 @@ class Truth:
     catalogue: Catalogue
     mood: Reals
     """(dayparts, genres) what each time of day adds to each genre."""
+    base: float = 0.0
+    """What is added to all log odds, so that the mean appeal is the one the difficulty asks for."""
 
     def appeal(self, who: Ints, media: Ints, at: Times, device: Ints) -> Reals:
         """(n,) P(completion > 0.8 | examined), for codes of members, media and devices at moments in UTC."""
         spans = (slice(i, i + CHUNK) for i in range(0, len(who), CHUNK))
-        parts = [self._log_odds(who[s], media[s], at[s], device[s]) for s in spans]
+        parts = [self.log_odds(who[s], media[s], at[s], device[s]) for s in spans]
         odds = np.concatenate(parts) if parts else np.zeros(0)
         chance: Reals = 1 / (1 + np.exp(-odds))
         return chance
 
-    def _log_odds(self, who: Ints, media: Ints, at: Times, device: Ints) -> Reals:
+    def log_odds(self, who: Ints, media: Ints, at: Times, device: Ints) -> Reals:
+        """(n,) the log odds of a watch once examined."""
         noise = self.config.traits.noise * pair_normal(self.config.seed, who, media)
         lasting = self._taste(who, media, at) + self._people(who, media) + self._fit(who, media)
-        total: Reals = self.config.traits.base + lasting + noise + self._context(who, media, at, device)
+        total: Reals = self.base + lasting + noise + self._context(who, media, at, device)
         return total
 
     def _taste(self, who: Ints, media: Ints, at: Times) -> Reals:
@@ -104,7 +107,21 @@ class Truth:
 
 def build(config: WorldConfig, members: Members, catalogue: Catalogue) -> Truth:
     mood = stream(config.seed, "moods").normal(0, 0.35, (calendar.DAYPARTS, len(GENRES)))
-    return Truth(config, members, catalogue, mood)
+    return _levelled(Truth(config, members, catalogue, mood))
+
+
+def _levelled(truth: Truth) -> Truth:
+    """The truth with the base that gives the wanted mean appeal on a sample of pairs, found by bisection."""
+    rng = stream(truth.config.seed, "level")
+    who, media = rng.integers(0, truth.members.size, SAMPLE), rng.integers(0, truth.catalogue.size, SAMPLE)
+    at = np.full(SAMPLE, np.datetime64(truth.config.start, "us") + np.timedelta64(20, "h"))
+    odds = truth.log_odds(who, media, at, main_device(truth.members, who))
+    low, high = -12.0, 4.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        above = float((1 / (1 + np.exp(-(odds + middle)))).mean()) > truth.config.traits.appeal
+        low, high = (low, middle) if above else (middle, high)
+    return replace(truth, base=low)
 
 
 def examination(position: Ints, device: Ints) -> Reals:

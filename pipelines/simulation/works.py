@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtri
 
 from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.geography import COUNTRIES, FILM_SHARE, LANGUAGE_CODE
@@ -65,6 +66,7 @@ def draw_works(config: WorldConfig, count: int) -> Works:
     country = rng.choice(len(COUNTRIES), count, p=FILM_SHARE / FILM_SHARE.sum())
     series = rng.random(count) < SERIES_SHARE
     fame = rng.normal(size=count)
+    language = _language(rng, country)
     rights = rng.random((count, len(COUNTRIES))) < 0.6
     rights[rng.random(count) < 0.8] = True
     rights[np.arange(count), country] = True
@@ -78,10 +80,10 @@ def draw_works(config: WorldConfig, count: int) -> Works:
         composer=np.where(rng.random(count) < 0.1, -1, rng.integers(0, len(hired.directors), count)),
         studio=rng.choice(len(STUDIOS), count, p=_zipf(len(STUDIOS))),
         country=country,
-        language=_language(rng, country),
+        language=language,
         period=np.where(rng.random(count) < 0.6, PERIODS.index("present day"), rng.integers(0, len(PERIODS), count)),
         maturity=rng.choice(len(MATURITY), count, p=(0.15, 0.25, 0.35, 0.25)),
-        quality=0.5 * fame + 0.87 * rng.normal(size=count),
+        quality=_normal_scores(0.5 * fame + 0.87 * rng.normal(size=count), 2 * series + (language == 0)),
         fame=fame,
         latent=rng.normal(size=(count, LATENT)),
         cinema=~series & (rng.random(count) < 0.7),
@@ -96,6 +98,15 @@ def _zipf(count: int) -> Reals:
     weight = 1.0 / (np.arange(count) + 4.0) ** 0.8
     shares: Reals = weight / weight.sum()
     return shares
+
+
+def _normal_scores(values: Reals, group: Ints) -> Reals:
+    """The same order within each group, spread as a standard normal exactly: no world is better by luck."""
+    scores = np.zeros(len(values))
+    for rows in (np.flatnonzero(group == g) for g in np.unique(group)):
+        ranks = np.argsort(np.argsort(values[rows])) + 0.5
+        scores[rows] = ndtri(ranks / len(rows))
+    return scores
 
 
 def _genres(rng: np.random.Generator, count: int) -> Ints:
