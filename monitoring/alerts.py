@@ -8,10 +8,16 @@ from monitoring.concordance import Promise
 from monitoring.drift import Drift
 
 Severity = Literal["act", "look"]
+Origin = Literal["served", "logged"]
 FEW_ROWS = 500
 MOST_NAMED = 5
-DECISIVE = ("ranker.auc", "ranker.gauc", "page.ndcg@10")
-"""Losing one of these is a reason to act: the order of the page itself got worse."""
+DECISIVE = {"logged": ("ranker.auc", "ranker.gauc", "page.ndcg@10"), "served": ("page.ndcg@10",)}
+"""Losing one of these is a reason to act. On served rows AUC falls by itself: a page holds only what the champion
+already ranks high, among which it can separate less. There the page's own figures decide, which lean its way."""
+
+_ACT = "run retrain on the latest days; if the new release is not promoted, roll back to the last champion"
+_NARROWED = "expected in part, since a page holds only what the champion ranks high; see page.ndcg@10, and logged days"
+_WAIT = "run retrain, which fits and calibrates anew, if it stays so for two reports"
 
 
 @dataclass(frozen=True)
@@ -24,9 +30,9 @@ class Alert:
     remedy: str
 
 
-def raise_alerts(drifts: Sequence[Drift], promises: Sequence[Promise], rows: int) -> list[Alert]:
+def raise_alerts(drifts: Sequence[Drift], promises: Sequence[Promise], rows: int, origin: Origin) -> list[Alert]:
     """The alerts of one comparison, those to act on first; [] when everything is as it was."""
-    found = [*_broken(drifts), *_lost(promises), *_moved(drifts), *_thin(rows)]
+    found = [*_broken(drifts), *_lost(promises, origin), *_moved(drifts), *_thin(rows)]
     return sorted(found, key=lambda alert: alert.severity != "act")
 
 
@@ -39,19 +45,16 @@ def _broken(drifts: Sequence[Drift]) -> list[Alert]:
     ]
 
 
-def _lost(promises: Sequence[Promise]) -> list[Alert]:
+def _lost(promises: Sequence[Promise], origin: Origin) -> list[Alert]:
     found = []
     for p in promises:
         if p.outcome != "worse" or p.offline is None or p.following is None:
             continue
-        decisive = p.metric in DECISIVE
-        remedy = (
-            "run retrain on the latest days; if the new release is not promoted, roll back to the last champion"
-            if decisive
-            else "run retrain, which calibrates and indexes anew, if it stays so for two reports"
-        )
         value = f"{p.offline.value:.4f} offline, {p.following.value:.4f} on the following days"
-        found.append(Alert("act" if decisive else "look", p.metric, value, remedy))
+        if p.metric in DECISIVE[origin]:
+            found.append(Alert("act", p.metric, value, _ACT))
+        else:
+            found.append(Alert("look", p.metric, value, _NARROWED if p.metric in DECISIVE["logged"] else _WAIT))
     return found
 
 

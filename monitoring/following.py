@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
+from monitoring.alerts import Origin
 from monitoring.champion import Champion
 from pipelines import judgement
 from pipelines.core import days
@@ -33,7 +34,7 @@ class Following:
     first: date
     last: date
     rows: pd.DataFrame
-    origin: Literal["served", "logged"]
+    origin: Origin
     figures: Figures
     unmeasured: dict[str, str]
 
@@ -42,7 +43,7 @@ def follow(settings: Settings, champion: Champion, first: date, last: date, *, s
     """Read, label and score the days; DataError when they hold no matured row."""
     rows = training_data.rows_for(settings, first, last, known_by=_known_by(settings, last, at), seed=seed)
     mine = rows[rows["release_id"] == champion.manifest.release_id]
-    origin: Literal["served", "logged"] = "served" if len(mine) else "logged"
+    origin: Origin = "served" if len(mine) else "logged"
     kept = (mine if len(mine) else rows).reset_index(drop=True)
     if kept.empty:
         raise DataError(f"{first} to {last} hold no matured impression: wait for a day to pass, or choose others")

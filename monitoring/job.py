@@ -89,7 +89,7 @@ def _summary(
         rows=len(found.rows),
         members=int(found.rows["user_id"].nunique()),
         at=at,
-        alerts=raise_alerts(drifts, promises, len(found.rows)),
+        alerts=raise_alerts(drifts, promises, len(found.rows), found.origin),
         promises=promises,
         drifts=drifts,
         online=online_metrics.by_release(Lake(settings.lake_path), found.first, found.last),

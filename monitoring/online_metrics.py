@@ -58,7 +58,7 @@ def _text(value: object) -> str | None:
 
 def _figures(release: str | None, policy: str | None, shown: pd.DataFrame, watched: pd.DataFrame) -> Online:
     sessions = shown["session_id"].dropna().unique()
-    clicked = shown.loc[shown["clicked"].fillna(False).astype(bool), "session_id"].dropna()
+    clicked = shown.loc[shown["clicked"].eq(True), "session_id"].dropna()
     count = len(sessions)
     mine = watched.drop(columns="session_id").merge(shown[["impression_id", "session_id"]], on="impression_id")
     seconds = mine["watched_seconds"].to_numpy(dtype=float)

@@ -20,6 +20,10 @@ HEADLINES = {
     "look": "Look: something moved, and the champion still does its work",
     "quiet": "Nothing to do: the champion behaves as it was measured",
 }
+SERVED = (
+    " These rows were served by the champion: AUC is lower on them by itself, for a page holds only what it ranks "
+    "high; and members could watch only what they were shown, so page figures lean its way."
+)
 OUTCOMES = {"kept": "kept", "worse": "worse", "better": "better", "unknown": "not measured"}
 
 
@@ -88,10 +92,10 @@ def _promises(summary: Summary) -> str:
         for p in summary.promises
     )
     missing = "".join(f"<p><small>{escape(k)}: {escape(v)}</small></p>" for k, v in summary.unmeasured.items())
+    biased = SERVED if summary.origin == "served" else ""
     return (
         "<section><h2>Promised and kept</h2><p class='soft'>Each metric as measured before promotion (grey) and on the "
-        "following days (blue), with 95 % intervals over members. On served days members could only watch what they "
-        "were shown, so page figures lean towards the champion.</p>"
+        f"following days (blue), with 95 % intervals over members.{biased}</p>"
         f"{_head('Metric', '#Offline', '#Following days', '', '')}{rows}</table></div>{missing}</section>"
     )
 
