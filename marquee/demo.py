@@ -59,7 +59,7 @@ def run(settings: Settings, source: str, data: Path | None, limit_seconds: float
         last = (Lake(home.lake_path).days("watches")[-1] - timedelta(days=HELD_BACK_DAYS)).isoformat()
         airflow.trigger(CHAIN[0], {"first": None, "last": last})
         console.say(f"triggered {CHAIN[0]} through {last}; the other DAGs follow by assets")
-        runs = _follow(airflow, clock)
+        runs = follow(airflow, clock)
         demo_report.show_runs(runs)
         if any(run.state == "failed" for run in runs):
             return False
@@ -101,7 +101,7 @@ def _log_in(stack: Stack, clock: Clock) -> Airflow:
     return airflow
 
 
-def _follow(airflow: Airflow, clock: Clock) -> list[Run]:
+def follow(airflow: Airflow, clock: Clock) -> list[Run]:
     """Print each task as it ends, until every DAG of the chain has run or one failed; returns the runs."""
     told: set[tuple[str, str]] = set()
     quiet_since = clock.seconds

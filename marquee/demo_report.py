@@ -62,15 +62,15 @@ def _show_champion(settings: Settings) -> None:
     with tempfile.TemporaryDirectory() as folder:
         manifest = release.verify(registry.download(champion.version, Path(folder)))
     console.line(f"\nRelease {manifest.release_id}, version {champion.version} in MLflow, alias champion")
-    console.table("Champion on days it has not seen", ("figure", "value", "95 % interval"), _figures(manifest.metrics))
+    console.table("Champion on days it has not seen", ("figure", "value", "95 % interval"), figures(manifest.metrics))
 
 
-def _figures(metrics: dict[str, Any], name: str = "") -> list[tuple[str, str, str]]:
+def figures(metrics: dict[str, Any], name: str = "") -> list[tuple[str, str, str]]:
     """Every {"value", "low", "high"} in the nested metrics, as (name, value, interval)."""
     if set(metrics) == {"value", "low", "high"}:
         return [(name, f"{metrics['value']:.4f}", f"{metrics['low']:.4f} to {metrics['high']:.4f}")]
     nested = {key: part for key, part in metrics.items() if isinstance(part, dict)}
-    return [line for key, part in nested.items() for line in _figures(part, f"{name}.{key}".lstrip("."))]
+    return [line for key, part in nested.items() for line in figures(part, f"{name}.{key}".lstrip("."))]
 
 
 def _show_pages(settings: Settings) -> None:
