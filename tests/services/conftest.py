@@ -36,6 +36,8 @@ def new_database(short_folder: Path) -> Iterator[Callable[[str], str]]:
         return str(server.get_uri(name)).replace("postgresql://", "postgresql+psycopg://")
 
     yield create
+    # Feast and MLflow hold connections, and a server that stops waits for those.
+    server.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datid > 0;")
     server.cleanup()
 
 

@@ -1,0 +1,128 @@
+"""Production's servers, native: Feast's online store on a real Redis, its registry and MLflow on a real PostgreSQL."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pydantic import SecretStr
+
+from pipelines.adapters.event_store import EventStore
+from pipelines.adapters.feature_store import FeatureStore
+from pipelines.adapters.model_registry import ModelRegistry
+from pipelines.core import dataset as datasets
+from pipelines.core import release, tables
+from pipelines.core.dataset import Dataset
+from pipelines.core.lake import Lake
+from pipelines.core.settings import Settings
+from pipelines.features import job as features
+
+pytestmark = [
+    pytest.mark.services,
+    # Ibis calls DuckDB by the old name of to_arrow_table.
+    pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning"),
+    # MLflow 3.17 maps its tables with a loader strategy that SQLAlchemy 2.1 deprecates.
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy"),
+    # Feast and MLflow keep their connections for the life of the process.
+    pytest.mark.filterwarnings("ignore:<psycopg.Connection object:ResourceWarning"),
+]
+
+DAY = date(2026, 3, 1)
+MORNING = datetime(2026, 3, 1, 8, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[str], str], redis_port: int) -> Settings:
+    """Every server by its URL; the lake and MLflow's artefacts in a folder."""
+    return Settings(
+        home=tmp_path_factory.mktemp("home"),
+        event_store_url=SecretStr(new_database("served")),
+        feast_registry_url=SecretStr(new_database("feast")),
+        mlflow_url=new_database("mlflow"),
+        redis_url=SecretStr(f"redis://127.0.0.1:{redis_port}/1"),
+    )
+
+
+def publish(lake: Lake, name: str, rows: list[dict[str, Any]], day: date | None = None) -> None:
+    lake.publish(name, pa.Table.from_pylist(rows, schema=tables.TABLES[name].schema()), day)
+
+
+@pytest.fixture(scope="module")
+def served(settings: Settings) -> FeatureStore:
+    """u1 speaks English and watched all of a drama on DAY; u2 has done nothing."""
+    lake = Lake(settings.lake_path)
+    datasets.write(Dataset(name="small", source="tables"), lake.root)
+    known = {"available_at": MORNING - timedelta(days=9)}
+    publish(lake, "users", [known | {"user_id": "u1", "language": "en", "age": 40}, known | {"user_id": "u2"}])
+    publish(lake, "media", [known | {"media_id": "m1", "duration_seconds": 600.0, "genres": ["drama"]}])
+    moment = {"user_id": "u1", "media_id": "m1", "available_at": MORNING}
+    publish(lake, "impressions", [moment | {"impression_id": "i1", "shown_at": MORNING, "policy": "ranked"}], DAY)
+    watch = {"watch_id": "w1", "impression_id": "i1", "started_at": MORNING, "completion": 0.9}
+    publish(lake, "watches", [moment | watch | {"watched_seconds": 540.0, "total_seconds": 600.0}], DAY)
+    store = FeatureStore(settings)
+    store.apply()
+    features.refresh(settings, DAY, DAY)
+    features.materialize(settings, DAY)
+    return store
+
+
+def test_a_members_features_are_served_from_redis(served: FeatureStore, redis_port: int) -> None:
+    import redis
+
+    row = served.user_row("u1")
+
+    assert (row["user_language"], row["user_age"], row["user_last_genre"]) == ("en", 40.0, "drama")
+    assert row["user_watched_seconds_mean"] == pytest.approx(540.0)
+    with redis.Redis(port=redis_port, db=1) as client:
+        assert client.dbsize() == 2
+
+
+def test_a_stranger_has_no_features_in_redis(served: FeatureStore) -> None:
+    row = served.user_row("never seen")
+    assert set(row) == set(served.user_row("u1"))
+    assert set(row.values()) == {None}
+
+
+def test_the_registry_that_another_process_reads_is_postgresql(settings: Settings, served: FeatureStore) -> None:
+    assert FeatureStore(settings).fingerprint() == served.fingerprint()
+    assert not list((settings.root / "feast").glob("registry.db"))
+
+
+def test_a_release_lives_in_mlflow_on_postgresql(settings: Settings, tmp_path: Path) -> None:
+    staged = tmp_path / "staged"
+    staged.mkdir()
+    (staged / "ranker.json").write_text("{}", encoding="utf-8")
+    manifest = release.write(
+        staged,
+        generators=("popularity",),
+        ranker="logistic",
+        feature_service="ranking",
+        feature_fingerprint="f",
+        dataset="small",
+        time_zone="UTC",
+        watermark=DAY,
+        trained_from=DAY,
+        seed=1,
+        settings={},
+        metrics={},
+        git_commit="c",
+        lock_hash="l",
+    )
+    registry = ModelRegistry(settings)
+    assert registry.champion() is None
+
+    version = registry.register(staged, manifest, {"page.ndcg@10": 0.25})
+    registry.set_alias("champion", version)
+
+    assert registry.champion() == (version, manifest.release_id)
+    assert release.verify(registry.download(version, tmp_path)) == manifest
+
+
+def test_the_event_store_takes_the_same_settings(settings: Settings) -> None:
+    with EventStore(settings.event_store_address) as store:
+        store.migrate()
+        row = {"search_id": "s1", "user_id": "u1", "searched_at": MORNING, "available_at": MORNING, "query": "heist"}
+        assert [store.record("searches", [row]) for _ in range(2)] == [1, 0]
+        assert store.read("searches", MORNING, MORNING + timedelta(hours=1)).num_rows == 1
