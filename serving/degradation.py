@@ -75,7 +75,7 @@ def popular_page(
     pager: Pager, request: PageRequest, user_row: UserRow, history: History, exclude: AbstractSet[str]
 ) -> Page:
     """What most members like, unscored: the page when the ranker fails. Rights and exclusions still hold."""
-    country = request.country or user_row.get("country")
+    country = request.country or user_row.get("user_country")
     place = {media: row for row, media in enumerate(pager.snapshot.ids.tolist())}
     hidden = exclude | set(history.media)
     may = (
