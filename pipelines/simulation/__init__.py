@@ -1,1 +1,1 @@
-"""A synthetic streaming service whose truth is known, and the members that visit a page: for exams, never for the product."""
+"""A synthetic streaming service whose truth is known, and its members at the page: for exams, not for the product."""

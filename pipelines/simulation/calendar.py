@@ -18,6 +18,7 @@ DAYPARTS = 4
 
 
 def is_holiday(day: date) -> bool:
+    """Whether members everywhere keep this day free."""
     return (day.month, day.day) in HOLIDAYS
 
 

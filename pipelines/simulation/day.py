@@ -98,8 +98,9 @@ def moments(day: date, second: Ints) -> Times:
 
 def _show(rng: np.random.Generator, truth: Truth, policy: LoggingPolicy, visits: Visits, day: date) -> Shown:
     session = np.repeat(np.arange(len(visits.who)), visits.pages)
-    later = np.concatenate([[0], (np.diff(session) == 0).astype(int)])[: len(session)]
-    at = moments(day, visits.second[session] + later * rng.integers(60, 400, len(session)))
+    later = np.append(0, (np.diff(session) == 0).astype(np.int64))[: len(session)]
+    seconds: Ints = visits.second[session] + later * rng.integers(60, 400, len(session))
+    at = moments(day, seconds)
     chunks = [slice(i, i + REQUESTS_AT_ONCE) for i in range(0, len(session), REQUESTS_AT_ONCE)]
     parts = [_fill(rng, truth, policy, visits, session[c], at[c], c.start) for c in chunks]
     return _joined(parts) if parts else _no_rows(Shown)
@@ -171,9 +172,7 @@ def _next_episodes(rng: np.random.Generator, truth: Truth, shown: Shown) -> Play
     again = (catalogue.work[following] == catalogue.work[shown.media]) & (following > shown.media)
     done = again & (shown.completion > behaviour.WATCHED) & (rng.random(len(again)) < NEXT_EPISODE)
     rows = np.flatnonzero(done)
-    return _alone(
-        rng, truth, shown.session[rows], shown.who[rows], following[rows], shown.device[rows], shown.at[rows]
-    )
+    return _alone(rng, truth, shown.session[rows], shown.who[rows], following[rows], shown.device[rows], shown.at[rows])
 
 
 def _from_searches(rng: np.random.Generator, truth: Truth, visits: Visits, searched: Searched) -> Played:

@@ -69,9 +69,7 @@ def _watches(rng: np.random.Generator, truth: Truth, names: Names, log: DayLog, 
     )
 
 
-def _searches(
-    rng: np.random.Generator, names: Names, queries: npt.NDArray[np.object_], log: DayLog
-) -> pa.Table:
+def _searches(rng: np.random.Generator, names: Names, queries: npt.NDArray[np.object_], log: DayLog) -> pa.Table:
     searched, visits = log.searched, log.visits
     typed = queries[searched.media, rng.integers(0, queries.shape[1], len(searched.media))]
     return events.table(

@@ -1,5 +1,6 @@
 """A day's events as canonical tables: ids, times and arrival, from codes and seconds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -44,6 +45,11 @@ def table(schema: Table, columns: dict[str, pa.Array | npt.NDArray[np.generic]])
     return pa.Table.from_arrays(arrays, schema=schema.schema())
 
 
+def where(known: npt.NDArray[np.bool_], values: Sequence[object]) -> npt.NDArray[np.object_]:
+    """(n,) the values, None where they are not known."""
+    return np.array([v if k else None for k, v in zip(known, values, strict=True)], dtype=object)
+
+
 def _typed(values: pa.Array | npt.NDArray[np.generic], kind: pa.DataType) -> pa.Array:
     if isinstance(values, np.ndarray) and values.dtype.kind == "M":
         return pa.array(values.astype("datetime64[us]")).cast(kind)
@@ -51,7 +57,7 @@ def _typed(values: pa.Array | npt.NDArray[np.generic], kind: pa.DataType) -> pa.
 
 
 def queued(session: Ints, shown: Times, seconds: Reals, last: np.datetime64) -> Times:
-    """(n,) when each watch begins: those of a session, given in page order, follow one another; none later than ``last``.
+    """(n,) when each watch begins: those of a session, in page order, follow one another; none later than ``last``.
 
     ``session`` must be sorted.
     """
@@ -60,11 +66,13 @@ def queued(session: Ints, shown: Times, seconds: Reals, last: np.datetime64) -> 
     before = np.cumsum(seconds) - seconds
     begins = np.searchsorted(session, session)
     waited = (before - before[begins]).astype("timedelta64[s]")
-    return np.minimum(shown[begins] + waited + np.timedelta64(20, "s"), last)
+    starts: Times = np.minimum(shown[begins] + waited + np.timedelta64(20, "s"), last)
+    return starts
 
 
 def arrival(rng: np.random.Generator, ended: Times, late: float) -> Times:
     """(n,) when the platform hears of a watch: minutes after its end, for a share of ``late`` only after hours."""
     minutes = rng.integers(30, 240, len(ended))
     hours = rng.integers(2 * 3600, 30 * 3600, len(ended))
-    return ended + np.where(rng.random(len(ended)) < late, hours, minutes).astype("timedelta64[s]")
+    heard: Times = ended + np.where(rng.random(len(ended)) < late, hours, minutes).astype("timedelta64[s]")
+    return heard

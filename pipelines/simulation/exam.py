@@ -20,7 +20,7 @@ MOST_MEMBERS = 500
 
 @dataclass(frozen=True)
 class Exam:
-    """popularity: worth of its page against the oracle's; unseen: the same when finished titles are left out of both."""
+    """popularity: worth of its page against the oracle's; unseen: the same with finished titles left out of both."""
 
     auc: float
     positives: float

@@ -7,7 +7,7 @@ import pyarrow as pa
 from pipelines.core.tables import MEDIA
 from pipelines.simulation.catalogue import Catalogue
 from pipelines.simulation.config import WorldConfig
-from pipelines.simulation.events import table
+from pipelines.simulation.events import table, where
 from pipelines.simulation.geography import COUNTRIES, LANGUAGES
 from pipelines.simulation.randomness import stream
 from pipelines.simulation.vocabulary import (
@@ -53,6 +53,7 @@ def person(code: int) -> str:
 
 
 def director(code: int) -> str:
+    """The name of a director, creator or composer by code."""
     return person(10_000 + code)
 
 
@@ -60,9 +61,9 @@ def _numbers(catalogue: Catalogue) -> dict[str, Words]:
     episode = catalogue.is_episode
     return {
         "kind": np.where(episode, "episode", "film").astype(object),
-        "series_id": _where(episode, [f"series{n:05d}" for n in catalogue.work]),
-        "season_number": _where(episode, catalogue.season.tolist()),
-        "episode_number": _where(episode, catalogue.episode.tolist()),
+        "series_id": where(episode, [f"series{n:05d}" for n in catalogue.work]),
+        "season_number": where(episode, catalogue.season.tolist()),
+        "episode_number": where(episode, catalogue.episode.tolist()),
         "duration_seconds": catalogue.duration.astype(object),
     }
 
@@ -116,8 +117,8 @@ def _public(config: WorldConfig, catalogue: Catalogue) -> dict[str, Words]:
     revenue = np.round(np.exp(16.5 + 1.1 * works.fame + 0.8 * rng.normal(size=size)), -3)
     rated, earned = rng.random(size) > 0.05, works.cinema & (rng.random(size) > 0.1)
     return {
-        "public_rating": _where(rated, rating.tolist())[catalogue.work],
-        "revenue": _where(earned, revenue.tolist())[catalogue.work],
+        "public_rating": where(rated, rating.tolist())[catalogue.work],
+        "revenue": where(earned, revenue.tolist())[catalogue.work],
     }
 
 
@@ -127,8 +128,13 @@ def _titles(config: WorldConfig, works: Works) -> Words:
     for genre, place, draw in zip(works.genres[:, 0], works.director, rng.random((len(works.fame), 4)), strict=True):
         adjectives, nouns, _ = THEMES[GENRES[genre]]
         first, noun = _pick(adjectives, draw[0]), _pick(nouns, draw[1])
-        patterns = (f"The {first} {noun}", f"{first} {noun}", f"{noun} of {_pick(FAMILY, draw[2])}")
-        patterns += (f"{_pick(GIVEN, draw[2])}'s {noun}", f"{first} {noun} {place % 4 + 2}")
+        patterns = (
+            f"The {first} {noun}",
+            f"{first} {noun}",
+            f"{noun} of {_pick(FAMILY, draw[2])}",
+            f"{_pick(GIVEN, draw[2])}'s {noun}",
+            f"{first} {noun} {place % 4 + 2}",
+        )
         made.append(_pick(patterns, draw[3]))
     return _objects(made)
 
@@ -155,8 +161,9 @@ def _synopses(config: WorldConfig, works: Works) -> Words:
     for genres, period, draw in zip(works.genres, works.period, rng.random((len(works.fame), 5)), strict=True):
         main, other = THEMES[GENRES[genres[0]]][2], THEMES[GENRES[genres[max(int((genres >= 0).sum()) - 1, 0)]]][2]
         made.append(
-            f"In {_pick(PLACES, draw[0])} ({PERIODS[period]}), {_pick(HEROES, draw[1])} must face {_pick(main, draw[2])}"
-            f" and {_pick(main, draw[3])}. A story of {_pick(other, draw[4])} told as {GENRES[genres[0]]}."
+            f"In {_pick(PLACES, draw[0])} ({PERIODS[period]}), {_pick(HEROES, draw[1])} must face "
+            f"{_pick(main, draw[2])} and {_pick(main, draw[3])}. "
+            f"A story of {_pick(other, draw[4])} told as {GENRES[genres[0]]}."
         )
     return _objects(made)
 
@@ -177,10 +184,6 @@ def _pick(words: tuple[str, ...], draw: float) -> str:
 def _objects(values: list[object] | list[str]) -> Words:
     """An object array of any values, lists kept whole."""
     return np.fromiter(values, dtype=object, count=len(values))
-
-
-def _where(known: npt.NDArray[np.bool_], values: list[object] | list[str]) -> Words:
-    return np.where(known, _objects(values), None)
 
 
 def _days(values: npt.NDArray[np.datetime64]) -> pa.Array:

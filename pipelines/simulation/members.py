@@ -59,6 +59,12 @@ class Members:
         mixed: Reals = self.steady**0.5 * self.own[who] + (1 - self.steady) ** 0.5 * moving
         return mixed
 
+    def liked_genres(self, who: Ints, weeks: Reals, k: int, rng: np.random.Generator) -> Ints:
+        """(n, k) codes of genres that members would name if asked at that time: mostly those they like most."""
+        liking = self.taste(who, weeks)[:, : len(GENRES)] + self.group_taste[who]
+        named: Ints = np.argsort(-(liking + 0.3 * rng.gumbel(size=liking.shape)), axis=1)[:, :k]
+        return named
+
 
 def build(config: WorldConfig) -> Members:
     """Draw every member that the world will ever have; those yet to join have a later ``joined_at``."""
@@ -118,7 +124,8 @@ def _group_taste(config: WorldConfig, age: Ints, gender: Ints, country: Ints) ->
     mixed: Reals = (
         0.6 * by_age[group] + 0.45 * by_gender[gender] + 0.4 * by_country[country] + 0.35 * crossed[group, gender]
     )
-    return mixed - 0.9 * mixed.mean(axis=0)
+    spread: Reals = mixed - 0.9 * mixed.mean(axis=0)
+    return spread
 
 
 def _language_taste(rng: np.random.Generator, language: Ints) -> Reals:

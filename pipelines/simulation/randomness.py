@@ -19,7 +19,8 @@ def pair_normal(seed: int, left: npt.NDArray[np.int64], right: npt.NDArray[np.in
     mixed = _mix(mixed ^ (right.astype(np.uint64) * np.uint64(0xD1B54A32D192ED03)))
     lanes = [((mixed >> np.uint64(shift)) & np.uint64(0xFFFF)).astype(np.float64) for shift in (0, 16, 32, 48)]
     total: npt.NDArray[np.float64] = np.sum(lanes, axis=0)
-    return (total / 65536.0 - 2.0) * 3.0**0.5
+    normal: npt.NDArray[np.float64] = (total / 65536.0 - 2.0) * 3.0**0.5
+    return normal
 
 
 def _mix(value: UInts) -> UInts:

@@ -97,8 +97,9 @@ class Truth:
         fresh = np.where(age >= 0, FRESH_EFFECT * np.exp(-np.maximum(age, 0) / FRESH_DAYS), 0.0)
         long = LENGTH_EFFECT[device] * np.maximum(np.log2(self.catalogue.duration[media] / 2700), 0)
         film_weekend = 0.2 * ((weekday >= 5) & ~self.catalogue.is_episode[media])
-        moment: Reals = moved + fresh + long + film_weekend + DEVICE_EFFECT[device]
-        return moment + 0.6 * festive * calendar.holiday_flags(at)
+        holiday = 0.6 * festive * calendar.holiday_flags(at)
+        moment: Reals = moved + fresh + long + film_weekend + holiday + DEVICE_EFFECT[device]
+        return moment
 
     def _weeks(self, at: Times) -> Reals:
         weeks: Reals = (at - np.datetime64(self.config.start, "us")) / np.timedelta64(7, "D")
@@ -106,6 +107,7 @@ class Truth:
 
 
 def build(config: WorldConfig, members: Members, catalogue: Catalogue) -> Truth:
+    """The truth of a world, at the level of appeal that its difficulty asks for."""
     mood = stream(config.seed, "moods").normal(0, 0.35, (calendar.DAYPARTS, len(GENRES)))
     return _levelled(Truth(config, members, catalogue, mood))
 

@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from pipelines.core.tables import PREFERENCES, USERS
 from pipelines.simulation.config import WorldConfig
-from pipelines.simulation.events import table
+from pipelines.simulation.events import table, where
 from pipelines.simulation.geography import COUNTRIES, LANGUAGES, ZONES
 from pipelines.simulation.members import GENDERS, Members
 from pipelines.simulation.randomness import stream
@@ -17,6 +17,7 @@ SILENT = 0.04
 
 
 def users_table(config: WorldConfig, members: Members) -> pa.Table:
+    """One row a member, those yet to join included: ``available_at`` says when each is known."""
     rng = stream(config.seed, "users")
     tells = rng.random((2, members.size)) > SILENT
     return table(
@@ -25,8 +26,8 @@ def users_table(config: WorldConfig, members: Members) -> pa.Table:
             "user_id": members.ids(),
             "available_at": members.joined_at,
             "joined_at": members.joined_at,
-            "age": np.where(tells[0], members.age.astype(object), None),
-            "gender": np.where(tells[1], np.array(GENDERS, dtype=object)[members.gender], None),
+            "age": where(tells[0], members.age.tolist()),
+            "gender": where(tells[1], [GENDERS[g] for g in members.gender]),
             "language": np.array(LANGUAGES, dtype=object)[members.language],
             "country": np.array([c.code for c in COUNTRIES], dtype=object)[members.country],
             "time_zone": np.array(ZONES, dtype=object)[members.zone],
@@ -38,8 +39,7 @@ def preferences_table(config: WorldConfig, members: Members) -> pa.Table:
     """Five genres each, by the taste on the day of joining and some chance; one member in ten skips the question."""
     rng = stream(config.seed, "preferences")
     weeks = (members.joined_at - np.datetime64(config.start, "us")) / np.timedelta64(7, "D")
-    liking = members.taste(np.arange(members.size), weeks)[:, : len(GENRES)] + members.group_taste
-    chosen = np.argsort(-(liking + 0.3 * rng.gumbel(size=liking.shape)), axis=1)[:, :CHOICES]
+    chosen = members.liked_genres(np.arange(members.size), weeks, CHOICES, rng)
     answered = np.repeat(rng.random(members.size) > 0.1, CHOICES)
     who = np.repeat(np.arange(members.size), CHOICES)[answered]
     chosen_at = members.joined_at[who] + np.timedelta64(60, "s")

@@ -7,10 +7,18 @@ THEMES: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "thriller": (("Cold", "Silent"), ("Witness", "Signal", "Ransom"), ("conspiracy", "pursuit", "betrayal", "spy")),
     "romance": (("Tender", "Summer"), ("Letters", "Vow", "Bouquet"), ("love", "heartbreak", "reunion", "longing")),
     "horror": (("Hollow", "Crimson"), ("House", "Whisper", "Grave"), ("haunting", "curse", "dread", "possession")),
-    "science fiction": (("Distant", "Quantum"), ("Orbit", "Colony", "Signal"), ("starship", "android", "time", "alien")),
+    "science fiction": (
+        ("Distant", "Quantum"),
+        ("Orbit", "Colony", "Signal"),
+        ("starship", "android", "time", "alien"),
+    ),
     "fantasy": (("Golden", "Forgotten"), ("Crown", "Dragon", "Oracle"), ("magic", "prophecy", "sorcerer", "quest")),
     "animation": (("Tiny", "Brave"), ("Fox", "Balloon", "Toy"), ("wonder", "friendship", "critter", "adventure")),
-    "documentary": (("Hidden", "True"), ("Ocean", "Archive", "Frontier"), ("nature", "testimony", "history", "science")),
+    "documentary": (
+        ("Hidden", "True"),
+        ("Ocean", "Archive", "Frontier"),
+        ("nature", "testimony", "history", "science"),
+    ),
     "crime": (("Dirty", "Midnight"), ("Ledger", "Heist", "Alibi"), ("detective", "murder", "cartel", "robbery")),
     "family": (("Happy", "Little"), ("Holiday", "Puppy", "Garden"), ("siblings", "home", "school", "kindness")),
     "mystery": (("Missing", "Seventh"), ("Key", "Portrait", "Manor"), ("clue", "disappearance", "riddle", "suspect")),
@@ -24,13 +32,68 @@ GENRES = tuple(THEMES)
 GENRE_SHARE = (0.15, 0.13, 0.10, 0.09, 0.08, 0.06, 0.06, 0.05, 0.05, 0.05, 0.06, 0.04, 0.03, 0.02, 0.02, 0.01)
 PERIODS = ("ancient", "medieval", "19th century", "1920s", "1940s", "1970s", "1990s", "present day", "near future")
 MATURITY = ("G", "PG", "PG-13", "R")
-HEROES = ("a young doctor", "two sisters", "a retired officer", "an ambitious cook", "a lonely teacher", "three friends")
+HEROES = (
+    "a young doctor",
+    "two sisters",
+    "a retired officer",
+    "an ambitious cook",
+    "a lonely teacher",
+    "three friends",
+)
 PLACES = ("a harbour town", "the capital", "a mountain village", "a border station", "an island", "the old quarter")
-GIVEN = ("Ada", "Bruno", "Chen", "Dalia", "Emre", "Freya", "Goran", "Hana", "Iris", "Jonas", "Kavi", "Lucia", "Mina")
+GIVEN: tuple[str, ...] = (
+    "Ada",
+    "Bruno",
+    "Chen",
+    "Dalia",
+    "Emre",
+    "Freya",
+    "Goran",
+    "Hana",
+    "Iris",
+    "Jonas",
+    "Kavi",
+    "Lucia",
+    "Mina",
+)
 GIVEN += ("Noor", "Oscar", "Priya", "Rafael", "Sofia", "Teo", "Uma", "Vera", "Wen", "Yuki", "Zoe")
-FAMILY = ("Almeida", "Baker", "Costa", "Duran", "Eriksen", "Fontaine", "Garcia", "Hayashi", "Ivanov", "Jung", "Kaya")
-FAMILY += ("Laurent", "Mehta", "Novak", "Okafor", "Park", "Quist", "Rossi", "Sharma", "Tanaka", "Ueda", "Vargas", "Weber")
-STUDIOS = ("Northlight", "Blue Lantern", "Meridian", "Paper Boat", "Granite", "Saffron", "Longshore", "Kestrel")
+FAMILY: tuple[str, ...] = (
+    "Almeida",
+    "Baker",
+    "Costa",
+    "Duran",
+    "Eriksen",
+    "Fontaine",
+    "Garcia",
+    "Hayashi",
+    "Ivanov",
+    "Jung",
+    "Kaya",
+)
+FAMILY += (
+    "Laurent",
+    "Mehta",
+    "Novak",
+    "Okafor",
+    "Park",
+    "Quist",
+    "Rossi",
+    "Sharma",
+    "Tanaka",
+    "Ueda",
+    "Vargas",
+    "Weber",
+)
+STUDIOS: tuple[str, ...] = (
+    "Northlight",
+    "Blue Lantern",
+    "Meridian",
+    "Paper Boat",
+    "Granite",
+    "Saffron",
+    "Longshore",
+    "Kestrel",
+)
 STUDIOS += ("Tall Oak", "Red Kite", "Harbourline", "Moonrise", "Ember", "Cobalt", "Juniper", "Atlas Row")
 SYLLABLES = {
     "es": ("la", "ri", "do", "cor", "sol", "ven"),

@@ -24,7 +24,6 @@ from pipelines.core.dataset import Dataset
 from pipelines.core.errors import DataError
 from pipelines.core.tables import TABLES
 from pipelines.simulation import catalogue, members, truth
-from pipelines.simulation.catalogue import Catalogue
 from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.day import play
 from pipelines.simulation.day_tables import day_tables
