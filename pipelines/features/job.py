@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
@@ -32,29 +33,47 @@ def table_of(view: str) -> str:
 def refresh(settings: Settings, first: date, last: date) -> dict[str, int]:
     """Publish every view's snapshots as of the days ``first`` to ``last + 1``; rows published by view.
 
-    A snapshot of day A uses what had happened and was known before A began. Where a view was never published, or a
-    gap lies between its watermark and ``first``, the days before ``first`` are published too, and all days where its
-    columns changed. Running it again publishes the same files.
+    A snapshot of day A uses what had happened and was known before A began; a member or media has one on the days on
+    which it changes, and on the first day ever published. Days between the watermark and ``first`` are published too;
+    where a view's columns changed, all its days are. Running it again publishes the same files.
 
     Raises:
-        DataError: the lake holds no data set, no media or no users.
+        DataError: the lake holds no data set or no media, or ``last`` lies before ``first``.
     """
     if last < first:
         raise DataError(f"features of {first} to {last}: the last day lies before the first, give them in order")
     lake = Lake(settings.lake_path)
     dataset = lake.dataset
-    done = lake.watermark(WATERMARK)
-    start = min(first, done.through + timedelta(days=1)) if done else None
-    through = max(last, done.through) if done else last
+    if not lake.exists("media"):
+        raise DataError(f"media has no rows in {lake.root}: run `marquee import` first")
     values = vocabulary.grow(lake, vocabulary.GENRES, _genres(lake))
     with _engine() as connection:
-        expressions = _views(connection, lake, dataset, values)
-        rows = {}
-        for view, snapshots in expressions.items():
-            span = (start, last) if _fits(lake, view, snapshots) else (None, through)
-            rows[view] = _publish(lake, view, snapshots, *span, dataset.time_zone)
+        views = _views(connection, lake, dataset, values)
+        span = _span(lake, list(views), first, last)
+        rows = {view: _publish(lake, view, found, span, dataset.time_zone) for view, found in views.items()}
     lake.advance(WATERMARK, last)
     return rows
+
+
+@dataclass(frozen=True)
+class Span:
+    """Snapshots of ``first`` to ``last + 1`` are due now; those of ``base`` to ``through + 1`` are all there will be."""
+
+    first: date
+    last: date
+    base: date
+    through: date
+
+
+def _span(lake: Lake, views: list[str], first: date, last: date) -> Span:
+    done = lake.watermark(WATERMARK)
+    if not done:
+        return Span(first, last, first, last)
+    through = max(last, done.through)
+    published = min((d for view in views for d in lake.days(table_of(view))[:1]), default=first)
+    if first < published:
+        return Span(first, through, first, through)
+    return Span(min(first, done.through + timedelta(days=1)), last, published, through)
 
 
 def materialize(settings: Settings, through: date) -> None:
@@ -89,20 +108,19 @@ def _table(connection: Any, lake: Lake, name: str, *, dataset: Dataset) -> Any:
     files = lake.files(name)
     if files:
         return connection.read_parquet([str(f) for f in files], hive_partitioning=False, union_by_name=True)
-    return ibis.memtable(tables.empty(tables.TABLES[name]))
+    extras = dataset.extras("user") if name == "users" else dataset.extras("media") if name == "media" else ()
+    connection.con.register(f"no_{name}", tables.empty(tables.TABLES[name], extras))
+    return connection.table(f"no_{name}")
 
 
 def _views(connection: Any, lake: Lake, dataset: Dataset, values: tuple[str, ...]) -> dict[str, Any]:
-    for name in ("users", "media"):
-        if not lake.exists(name):
-            raise DataError(f"{name} has no rows in {lake.root}: run `marquee import` first")
     read = {name: _table(connection, lake, name, dataset=dataset) for name in tables.TABLES}
     ratings = read["ratings"] if lake.exists("ratings") else None
     sessions = read["sessions"] if lake.exists("sessions") else None
     facts = _materialised(connection, events.facts(read["impressions"], read["watches"], ratings, dataset))
-    codes = ibis.memtable(
-        pa.table({"value": pa.array(values, pa.string()), "code": pa.array(range(len(values)), pa.int64())})
-    )
+    coded = pa.table({"value": pa.array(values, pa.string()), "code": pa.array(range(len(values)), pa.int64())})
+    connection.con.register("codes", coded)
+    codes = connection.table("codes")
     titles, zone = read["media"], dataset.time_zone
     found = {
         "user_attributes": user.attributes(read["users"], dataset),
@@ -129,25 +147,28 @@ def _fits(lake: Lake, view: str, snapshots: Any) -> bool:
     return bool(published) and [n for n in pq.read_schema(published[0]).names if n not in stamps] == names
 
 
-def _publish(lake: Lake, view: str, expression: Any, first: date | None, last: date, zone: str) -> int:
+def _publish(lake: Lake, view: str, snapshots: Any, span: Span, zone: str) -> int:
     """Publish one file a snapshot day A = e + 1, ordered by key; a day that has no rows any more becomes empty."""
-    name, key = table_of(view), expression.columns[0]
-    bound = expression.e <= (last - EPOCH).days
-    published = lake.days(name)
-    if first is not None:
-        bound = bound & (expression.e >= (first - EPOCH).days - 1)
-    found = expression.filter(bound).order_by("e", key).to_pyarrow()
+    name = table_of(view)
+    first, last = (span.first, span.last) if _fits(lake, view, snapshots) else (span.base, span.through)
+    found = _due(snapshots, first, last, whole=first == span.base).to_pyarrow()
     by_day = dict(_by_day(found, zone))
-    stale = [
-        d for d in published if d not in by_day and (first is None or d >= first) and d <= last + timedelta(days=1)
-    ]
-    if not by_day and not published:
-        stale = [first or last]
-    for day in stale:
+    for day in {first, *lake.days(name, first, last + timedelta(days=1))} - by_day.keys():
         by_day[day] = _stamped(found.slice(0, 0), day, zone)
     for day, rows in by_day.items():
         lake.publish(name, rows, day)
     return int(found.num_rows)
+
+
+def _due(snapshots: Any, first: date, last: date, *, whole: bool) -> Any:
+    """Snapshots of days ``first`` to ``last + 1``; ``whole`` brings the latest earlier ones forward to ``first``."""
+    key, before = snapshots.columns[0], (first - EPOCH).days - 1
+    due = snapshots.filter((snapshots.e >= before + whole) & (snapshots.e <= (last - EPOCH).days))
+    if whole:
+        past = snapshots.filter(snapshots.e <= before)
+        latest = past.e == past.e.max().over(ibis.window(group_by=key))
+        due = past.filter(latest).mutate(e=ibis.literal(before, "int64")).union(due)
+    return due.order_by("e", key)
 
 
 def _by_day(found: pa.Table, zone: str) -> Iterator[tuple[date, pa.Table]]:
