@@ -4,7 +4,7 @@ label: (rows,) 0 or 1. score, p: (rows,) finite numbers. Row order never matters
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +28,7 @@ def auc(label: npt.ArrayLike, score: npt.ArrayLike, weight: npt.ArrayLike | None
     w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=np.float64)
     if w.shape != y.shape or not (w >= 0).all():
         raise DataError(f"weight has shape {w.shape} for {len(y)} rows: give every row a weight of 0 or more")
-    order = np.argsort(s, kind="stable")
-    return _auc_sorted(y[order], _tie_ends(s[order]), w[order])
+    return float(_Pairs.of(y, s).auc(w[None])[0])
 
 
 def gauc(label: npt.ArrayLike, score: npt.ArrayLike, groups: npt.ArrayLike) -> float:
@@ -60,9 +59,8 @@ def ece(label: npt.ArrayLike, p: npt.ArrayLike, bins: int = BINS) -> float:
 def auc_statistic(label: npt.ArrayLike, score: npt.ArrayLike, members: Members, count: int) -> Statistic:
     """AUC under member multiplicities: rows are sorted once, then weighted anew for each resample."""
     y, s = _checked(label, score)
-    order = np.argsort(s, kind="stable")
-    sorted_label, ends, owner = y[order], _tie_ends(s[order]), members[order]
-    return lambda counts: np.array([_auc_sorted(sorted_label, ends, row[owner]) for row in counts])
+    pairs = _Pairs.of(y, s)
+    return pairs._replace(positives=members[pairs.positives], negatives=members[pairs.negatives]).auc
 
 
 def gauc_statistic(label: npt.ArrayLike, score: npt.ArrayLike, members: Members, count: int) -> Statistic:
@@ -99,13 +97,38 @@ STATISTICS: dict[str, RowStatistic] = {
 """Every row metric by name: (label, score, member code of each row, number of members) -> its statistic."""
 
 
-def _auc_sorted(label: Floats, ends: npt.NDArray[np.int64], weight: Floats) -> float:
-    """Weighted AUC of rows sorted by score; ``ends`` holds the last row of each run of equal scores."""
-    positive = weight * label
-    below = np.cumsum(weight - positive)[ends]
-    gained = np.diff(np.cumsum(positive)[ends], prepend=0.0)
-    pairs = float(gained.sum() * below[-1])
-    return float(gained @ (below + np.concatenate([[0.0], below[:-1]]))) / (2 * pairs) if pairs > 0 else float("nan")
+class _Pairs(NamedTuple):
+    """positives, negatives: rows (or the members who own them) in order of score. For each positive, how many negatives
+    score below it (``below``) and how many not above it (``not_above``): what lies between are ties."""
+
+    positives: Members
+    negatives: Members
+    below: Members
+    not_above: Members
+
+    @classmethod
+    def of(cls, label: Floats, score: Floats) -> "_Pairs":
+        order = np.argsort(score, kind="stable")
+        positives, negatives = order[label[order] == 1], order[label[order] == 0]
+        below, not_above = (np.searchsorted(score[negatives], score[positives], side) for side in ("left", "right"))
+        return cls(positives, negatives, below, not_above)
+
+    def auc(self, weights: Floats) -> Floats:
+        """(r,) weighted AUCs, NaN where one class has no weight. weights: (r, rows), or (r, members)."""
+        won, gained, beaten = (np.zeros(n) for n in (len(self.negatives) + 1, len(self.positives), len(self.positives)))
+        answer: Floats = np.full(len(weights), np.nan)
+        for place, weight in enumerate(
+            weights
+        ):  # arrays are reused, and einsum starts no threads: both cost more than the sums
+            np.take(weight, self.negatives, out=won[1:], mode="clip")
+            np.cumsum(won, out=won)
+            np.take(weight, self.positives, out=gained, mode="clip")
+            twice = np.einsum("i,i", gained, np.take(won, self.below, out=beaten, mode="clip"))
+            twice += np.einsum("i,i", gained, np.take(won, self.not_above, out=beaten, mode="clip"))
+            pairs = gained.sum() * won[-1]
+            if pairs > 0:
+                answer[place] = twice / (2 * pairs)
+        return answer
 
 
 def _member_auc(label: Floats, score: Floats, members: Members, count: int) -> tuple[Floats, Floats]:
@@ -123,11 +146,9 @@ def _member_auc(label: Floats, score: Floats, members: Members, count: int) -> t
     return np.divide(above, pairs, out=np.full(count, np.nan), where=pairs > 0), rows
 
 
-def _tie_ends(score: Floats, owner: Members | None = None) -> npt.NDArray[np.int64]:
-    """The last row of each run of equal sorted scores (within an owner)."""
-    moves = np.diff(score) != 0
-    if owner is not None:
-        moves |= np.diff(owner) != 0
+def _tie_ends(score: Floats, owner: Members) -> Members:
+    """The last row of each run of equal scores within an owner, rows sorted by owner and score."""
+    moves = (np.diff(score) != 0) | (np.diff(owner) != 0)
     return np.append(np.flatnonzero(moves), len(score) - 1)
 
 
