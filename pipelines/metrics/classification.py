@@ -117,9 +117,8 @@ class _Pairs(NamedTuple):
         """(r,) weighted AUCs, NaN where one class has no weight. weights: (r, rows), or (r, members)."""
         won, gained, beaten = (np.zeros(n) for n in (len(self.negatives) + 1, len(self.positives), len(self.positives)))
         answer: Floats = np.full(len(weights), np.nan)
-        for place, weight in enumerate(
-            weights
-        ):  # arrays are reused, and einsum starts no threads: both cost more than the sums
+        # Arrays are reused, and einsum starts no threads: on busy cores both cost more than the sums themselves.
+        for place, weight in enumerate(weights):
             np.take(weight, self.negatives, out=won[1:], mode="clip")
             np.cumsum(won, out=won)
             np.take(weight, self.positives, out=gained, mode="clip")
