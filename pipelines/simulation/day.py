@@ -98,9 +98,8 @@ def moments(day: date, second: Ints) -> Times:
 
 def _show(rng: np.random.Generator, truth: Truth, policy: LoggingPolicy, visits: Visits, day: date) -> Shown:
     session = np.repeat(np.arange(len(visits.who)), visits.pages)
-    later = np.append(0, (np.diff(session) == 0).astype(np.int64))[: len(session)]
-    seconds: Ints = visits.second[session] + later * rng.integers(60, 400, len(session))
-    at = moments(day, seconds)
+    later: Ints = np.append(0, (np.diff(session) == 0).astype(np.int64))[: len(session)]
+    at = moments(day, visits.second[session] + later * rng.integers(60, 400, len(session)))
     chunks = [slice(i, i + REQUESTS_AT_ONCE) for i in range(0, len(session), REQUESTS_AT_ONCE)]
     parts = [_fill(rng, truth, policy, visits, session[c], at[c], c.start) for c in chunks]
     return _joined(parts) if parts else _no_rows(Shown)
