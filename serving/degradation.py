@@ -2,7 +2,6 @@
 
 import logging
 import math
-import time
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
@@ -21,39 +20,37 @@ class UserRows(Protocol):
 
     def user_row(self, user_id: str) -> UserRow: ...
 
+    def fingerprint(self) -> str: ...
+
 
 class PatientRows:
-    """Asks for a member's features within a deadline, and after a failure lets the source rest for a while."""
+    """Asks for a member's features within a deadline; after a failure nobody asks until ``open`` succeeded again."""
 
-    def __init__(
-        self,
-        source: Callable[[], UserRows],
-        *,
-        seconds: float = 0.25,
-        rest_seconds: float = 5.0,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, source: Callable[[], UserRows], *, seconds: float = 0.25, open_seconds: float = 30.0) -> None:
         self._make = source
         self._source: UserRows | None = None
-        self._seconds, self._rest, self._monotonic = seconds, rest_seconds, monotonic
-        self._asleep_until = -math.inf
+        self._seconds, self._open_seconds = seconds, open_seconds
         self._workers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="user-rows")
         self._absent: UserRow = {}
+        self.fingerprint: str | None = None
+        self.trouble: str | None = "the feature store is not open yet"
 
-    def warm(self) -> None:
-        """Open the source and learn the features' names, without a deadline: the first question is slow."""
+    def open(self) -> None:
+        """Open the source anew, as its definitions may have changed, and ask it once: the first question is slow."""
         try:
-            self._absent = dict.fromkeys(self._ask(""))
-            self._asleep_until = -math.inf
+            opened = self._workers.submit(self._opened).result(self._open_seconds)
+            self._source, self._absent, self.fingerprint = opened
+            self.trouble = None
         except Exception as exc:
             self._failed(exc)
 
     def row(self, user_id: str) -> tuple[UserRow, str | None]:
         """The member's features; or every one absent, and what is wrong."""
-        if self._monotonic() < self._asleep_until:
-            return self._absent, "the feature store is resting after a failure"
+        source = self._source
+        if self.trouble or source is None:
+            return self._absent, self.trouble
         try:
-            return self._workers.submit(self._ask, user_id).result(self._seconds), None
+            return self._workers.submit(source.user_row, user_id).result(self._seconds), None
         except Exception as exc:
             return self._absent, self._failed(exc)
 
@@ -61,14 +58,16 @@ class PatientRows:
         """Wait for nobody."""
         self._workers.shutdown(wait=False, cancel_futures=True)
 
-    def _ask(self, user_id: str) -> UserRow:
-        self._source = self._source or self._make()
-        return self._source.user_row(user_id)
+    def _opened(self) -> tuple[UserRows, UserRow, str]:
+        source = self._make()
+        return source, dict.fromkeys(source.user_row("")), source.fingerprint()
 
     def _failed(self, error: Exception) -> str:
-        self._asleep_until = self._monotonic() + self._rest
-        log.warning("the feature store did not answer; pages go without it for %s s", self._rest, exc_info=error)
-        return f"the feature store did not answer ({type(error).__name__})"
+        said = f"the feature store did not answer ({type(error).__name__})"
+        if said != self.trouble:
+            log.warning("%s; pages go without it until it does", said, exc_info=error)
+        self.trouble = said
+        return said
 
 
 def popular_page(

@@ -11,7 +11,8 @@ from typing import Protocol
 
 from pipelines import snapshot
 from pipelines.core.contracts import History
-from pipelines.core.errors import MarqueeError
+from pipelines.core.errors import MarqueeError, ReleaseError
+from pipelines.core.release import Manifest
 from pipelines.core.settings import Settings
 from pipelines.page import Page, Pager, PageRequest, load_release
 from serving.degradation import PatientRows, UserRows, popular_page
@@ -92,9 +93,10 @@ class Recommender:
         self._rows.close()
 
     def _watch(self) -> None:
-        self._rows.warm()
         while True:
             self.refresh()
+            if self.live and self._rows.trouble:
+                self._rows.open()
             if self._stop.wait(self._settings.champion_poll_seconds):
                 return
 
@@ -133,7 +135,18 @@ class Recommender:
                 release = load_release(registry.download(version, Path(into)))
         pager = Pager(release, snapshot.MediaSnapshot.load(folder))
         pager.candidates(History())
+        self._rows.open()
+        self._check_features(release.manifest)
         return Live(version, pager, {media: row for row, media in enumerate(pager.snapshot.ids.tolist())})
+
+    def _check_features(self, manifest: Manifest) -> None:
+        """ReleaseError when the feature store defines other features than the release was trained on."""
+        trained, defined = manifest.feature_fingerprint, self._rows.fingerprint
+        if defined not in (None, trained):
+            raise ReleaseError(
+                f"release {manifest.release_id} was trained on features {trained}, the feature store has {defined}: "
+                "run the retrain DAG, or set the alias to a release of these features"
+            )
 
     def _swap(self, live: Live) -> None:
         self.live = live

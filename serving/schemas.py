@@ -2,7 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    TypeAdapter,
+    model_validator,
+)
 
 from pipelines.core import days
 from pipelines.core.errors import DataError
@@ -135,7 +144,7 @@ EVENT_DOC = """each one of:
 all with event_id, user_id, at (ISO 8601 with a zone), session_id?, request_id?, device?"""
 
 
-EXAMPLE = {
+EXAMPLE: dict[str, JsonValue] = {
     "type": "watch",
     "event_id": "e1",
     "user_id": "u42",

@@ -107,10 +107,14 @@ class Rows:
 
     def __init__(self) -> None:
         self.trouble: Callable[[], None] = lambda: None
+        self.defined = "none"
 
     def user_row(self, user_id: str) -> dict[str, object]:
         self.trouble()
         return ABSENT | dict.fromkeys(PACKED) | (PACKED | {"user_language": "en"} if user_id == "u1" else {})
+
+    def fingerprint(self) -> str:
+        return self.defined
 
 
 @dataclass

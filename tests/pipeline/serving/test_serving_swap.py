@@ -85,6 +85,15 @@ def test_a_corrupt_release_is_not_fetched_at_every_poll(own_api: Any) -> None:
     assert own_api.shelf.downloads.count(2) == 1
 
 
+def test_a_release_of_other_features_is_refused(own_api: Any) -> None:
+    own_api.rows.defined = "others"
+    own_api.shelf.add(2, seed=2)
+    own_api.shelf.alias = 2
+
+    own_api.until(lambda: "was trained on features none" in str(own_api.recommender.problem))
+    assert own_api.client.get("/readyz").json()["version"] == 1
+
+
 def test_without_the_registry_the_loaded_release_serves_on(own_api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def down() -> None:
         raise StackError("the model registry did not answer")
@@ -105,7 +114,8 @@ def test_without_the_feature_store_there_is_a_page_that_says_so(own_api: Any) ->
     page = own_api.page("stranger")
     assert (page["degraded"], page["known"], len(page["items"])) == (True, None, 10)
     assert "the feature store did not answer (ConnectionError)" in page["degradations"][0]
-    assert "resting" in own_api.page()["degradations"][0]
+    own_api.rows.trouble = lambda: None
+    own_api.until(lambda: not own_api.page()["degraded"])
 
 
 def test_a_slow_feature_store_does_not_make_the_page_slow(own_api: Any) -> None:
@@ -141,20 +151,30 @@ def test_when_nothing_can_be_logged_the_page_says_so(own_api: Any, monkeypatch: 
     assert any("not logged" in said for said in page["degradations"])
 
 
-def test_a_source_that_rests_is_asked_again_later() -> None:
-    now, failing = [0.0], [True]
+def test_a_source_that_failed_is_asked_again_once_it_opens() -> None:
+    failing, asked = [False], []
 
     class Source:
         def user_row(self, user_id: str) -> dict[str, object]:
+            asked.append(user_id)
             if failing[0]:
                 raise OSError
             return {"user_age": 40}
 
-    patient = PatientRows(Source, rest_seconds=5, monotonic=lambda: now[0])
-    assert patient.row("u1")[1] == "the feature store did not answer (OSError)"
+        def fingerprint(self) -> str:
+            return "f"
+
+    patient = PatientRows(Source)
+    assert patient.row("u1") == ({}, "the feature store is not open yet")
+    patient.open()
+    failing[0] = True
+    assert patient.row("u1") == ({"user_age": None}, "the feature store did not answer (OSError)")
+    patient.open()
+    asked.clear()
+    assert patient.row("u1")[0] == {"user_age": None}
+    assert asked == []
     failing[0] = False
-    assert "resting" in str(patient.row("u1")[1])
-    now[0] = 5.0
+    patient.open()
     assert patient.row("u1") == ({"user_age": 40}, None)
     patient.close()
 
