@@ -222,7 +222,7 @@ def _known(table: str) -> sa.Table:
 
 def _whole(table: tables.Table, row: Mapping[str, Any]) -> dict[str, Any]:
     """The row with every column of the table, absent ones null."""
-    names = table.schema().names
+    names = [column.name for column in table.columns]
     unknown = sorted(row.keys() - set(names))
     if unknown:
         raise DataError(f"{table.name} has no column {unknown[0]!r}: its columns are {', '.join(names)}")
