@@ -57,7 +57,7 @@ def refresh(settings: Settings, first: date, last: date) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Span:
-    """Snapshots of ``first`` to ``last + 1`` are due now; those of ``base`` to ``through + 1`` are all there will be."""
+    """Snapshots of ``first`` to ``last + 1`` are due now; ``base`` to ``through + 1`` is all there will be."""
 
     first: date
     last: date
@@ -153,7 +153,8 @@ def _publish(lake: Lake, view: str, snapshots: Any, span: Span, zone: str) -> in
     first, last = (span.first, span.last) if _fits(lake, view, snapshots) else (span.base, span.through)
     found = _due(snapshots, first, last, whole=first == span.base).to_pyarrow()
     by_day = dict(_by_day(found, zone))
-    for day in {first, *lake.days(name, first, last + timedelta(days=1))} - by_day.keys():
+    stale = {*lake.days(name, first, last + timedelta(days=1)), *([first] if first == span.base else [])}
+    for day in stale - by_day.keys():
         by_day[day] = _stamped(found.slice(0, 0), day, zone)
     for day, rows in by_day.items():
         lake.publish(name, rows, day)
