@@ -40,10 +40,15 @@ def show(settings: Settings) -> None:
     """
     _show_champion(settings)
     _show_pages(settings)
-    reports = sorted((settings.root / "reports").rglob("*.html"), key=lambda path: path.stat().st_mtime)
-    if not reports:
-        raise StackError(f"monitor_behaviour left no report under {settings.root / 'reports'}: see its log in Airflow")
-    console.line(f"Drift report: {reports[-1]}")
+    _show_report(settings.root / "reports")
+
+
+def _show_report(folder: Path) -> None:
+    written = sorted(folder.glob("*/summary.html"))
+    if not written:
+        raise StackError(f"monitor_behaviour left no report under {folder}: read its log in Airflow")
+    console.line(f"\nDrift report: {written[-1]}")
+    console.line(f"Evidently's:  {written[-1].with_name('drift.html')}")
 
 
 def show_addresses(stack: Stack) -> None:

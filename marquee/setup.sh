@@ -101,9 +101,9 @@ install() {
   "$VENV_PYTHON" -m uv pip install --python "$VENV_PYTHON" "${options[@]}" -e ".[$EXTRAS]"
 }
 
-rm -f .venv/.ready
 python=$(find_python)
 check_machine "$python"
+rm -f .venv/.ready
 make_venv "$python"
 say "Python $(version "$VENV_PYTHON") ($("$VENV_PYTHON" -c 'import sys; print(sys.base_prefix)')) in $PWD/.venv"
 if [ "$("$VENV_PYTHON" -m uv --version 2>/dev/null | cut -d' ' -f2)" != "$UV_VERSION" ]; then
