@@ -14,6 +14,8 @@ MOST_NAMED = 5
 DECISIVE = {"logged": ("ranker.auc", "ranker.gauc", "page.ndcg@10"), "served": ("page.ndcg@10",)}
 """Losing one of these is a reason to act. On served rows AUC falls by itself: a page holds only what the champion
 already ranks high, among which it can separate less. There the page's own figures decide, which lean its way."""
+CALIBRATION, FOLLOWS_BASE_RATE = "ranker_all_impressions.ece", {"ranker_all_impressions.log_loss"}
+"""Log loss rises with the share watched; only where calibration is lost as well are the probabilities to blame."""
 
 _ACT = "run retrain on the latest days; if the new release is not promoted, roll back to the last champion"
 _NARROWED = "expected in part, since a page holds only what the champion ranks high; see page.ndcg@10, and logged days"
@@ -47,8 +49,11 @@ def _broken(drifts: Sequence[Drift]) -> list[Alert]:
 
 def _lost(promises: Sequence[Promise], origin: Origin) -> list[Alert]:
     found = []
+    worse = {p.metric for p in promises if p.outcome == "worse"}
+    if CALIBRATION not in worse:
+        worse -= FOLLOWS_BASE_RATE
     for p in promises:
-        if p.outcome != "worse" or p.offline is None or p.following is None:
+        if p.metric not in worse or p.offline is None or p.following is None:
             continue
         value = f"{p.offline.value:.4f} offline, {p.following.value:.4f} on the following days"
         if p.metric in DECISIVE[origin]:
@@ -65,7 +70,7 @@ def _moved(drifts: Sequence[Drift]) -> list[Alert]:
     named = ", ".join(f"{d.feature} {d.psi:.2f}" for d in moved[:MOST_NAMED])
     more = f" and {len(moved) - MOST_NAMED} more" if len(moved) > MOST_NAMED else ""
     remedy = "see in the Evidently report whether members or a source changed; retrain if a metric falls as well"
-    return [Alert("look", f"{len(moved)} features moved", f"PSI {named}{more}", remedy)]
+    return [Alert("look", f"{len(moved)} feature{'s' * (len(moved) > 1)} moved", f"PSI {named}{more}", remedy)]
 
 
 def _thin(rows: int) -> list[Alert]:

@@ -8,7 +8,22 @@ import pandas as pd
 from pipelines.core.config import Config
 from pipelines.metrics.drift import ColumnSketch, Sketch, chance, psi
 
-State = Literal["still", "moved", "broken"]
+State = Literal["still", "moved", "broken", "calendar"]
+ORDER: tuple[State, ...] = ("broken", "moved", "still", "calendar")
+
+CALENDAR = frozenset(
+    {
+        "context_weekday",
+        "context_weekend",
+        "context_season",
+        "context_holiday",
+        "context_days_to_holiday",
+        "cross_days_since_release",
+        "cross_days_on_platform",
+        "cross_days_since_watch",
+    }
+)
+"""Features that move because time passes: other days have another weekday, and every title grows older."""
 
 
 class DriftPolicy(Config):
@@ -31,7 +46,7 @@ class Drift:
 
 
 def compare(reference: Sketch, rows: pd.DataFrame, policy: DriftPolicy) -> list[Drift]:
-    """Every sketched feature of the rows, the furthest moved first.
+    """Every sketched feature of the rows: broken, moved, still, calendar, within each the furthest moved first.
 
     Rows of one member or one media share their features, so chance is reckoned over members (or media), not rows.
     """
@@ -40,14 +55,16 @@ def compare(reference: Sketch, rows: pd.DataFrame, policy: DriftPolicy) -> list[
         _drift(name, reference[name], moved, float(rows[name].isna().mean()), entities, policy)
         for name, moved in psi(reference, rows).items()
     ]
-    return sorted(found, key=lambda d: (-d.psi, d.feature))
+    return sorted(found, key=lambda d: (ORDER.index(d.state), -d.psi, d.feature))
 
 
 def _drift(
     name: str, before: ColumnSketch, moved: float, absent: float, entities: dict[str, int], policy: DriftPolicy
 ) -> Drift:
     luck = chance(before, entities["media" if name.startswith("media_") else "user"])
-    state: State = "moved" if moved > max(policy.moved_above, luck) else "still"
+    state: State = "still"
+    if moved > max(policy.moved_above, luck):
+        state = "calendar" if name in CALENDAR else "moved"
     if absent - before["shares"][-1] > policy.broken_above:
         state = "broken"
     return Drift(name, moved, luck, before["shares"][-1], absent, state)

@@ -21,7 +21,7 @@ from pipelines.page import LoadedRelease, load_release
 from pipelines.training_data import job as training_data
 
 Figures = dict[str, dict[str, Interval]]
-MOST_PAGES = 500
+MOST_PAGES = 300
 
 
 @dataclass(frozen=True)

@@ -109,16 +109,20 @@ def _drifts(summary: Summary, report: str) -> str:
         f'<td class="number">{d.absent_before:.0%} → {d.absent:.0%}</td><td>{d.state}</td></tr>'
         for d in shown
     )
-    moved = sum(d.state != "still" for d in summary.drifts)
+    moved = sum(d.state in ("moved", "broken") for d in summary.drifts)
     return (
         f"<section><h2>{moved} of {len(summary.drifts)} features moved</h2><p class='soft'>PSI against the champion's "
-        "training rows: below 0.1 still, above 0.25 and beyond chance moved. Counts that only grow move by themselves. "
-        f'Both distributions of every feature: <a href="{escape(report)}">the Evidently report</a>.</p>'
+        "training rows: below 0.1 still, above 0.25 and beyond chance moved; calendar = moves because time passes. "
+        f'Both distributions, side by side: <a href="{escape(report)}">the Evidently report</a>.</p>'
         f"{_head('Feature', '#PSI', '', '#Absent, training → now', '')}{rows}</table></div></section>"
     )
 
 
 def _online(summary: Summary) -> str:
+    if not summary.online:
+        return (
+            "<section><h2>What members did</h2><p class='soft'>Nothing was logged as shown on these days.</p></section>"
+        )
     rows = "".join(
         f"<tr><td><code>{escape(o.release_id or 'logged elsewhere')}</code></td><td>{escape(o.policy or '')}</td>"
         f'<td class="number">{o.impressions:,}</td><td class="number">{o.sessions:,}</td>'

@@ -79,6 +79,19 @@ def test_a_higher_log_loss_is_worse():
     assert {p.metric: p.outcome for p in found}["ranker_all_impressions.log_loss"] == "worse"
 
 
+def test_a_feature_of_the_calendar_moves_without_alarm():
+    reference = sketch({"context_weekday": np.zeros(100)})
+    (found,) = drift.compare(reference, rows_of(50, context_weekday=np.full(60, 4.0)), DriftPolicy())
+    assert found.state == "calendar"
+    assert raise_alerts([found], [], 5000, "logged") == []
+
+
+def test_log_loss_alone_raises_no_alert_for_it_follows_the_share_watched():
+    alone, calibration = lost("ranker_all_impressions.log_loss"), lost("ranker_all_impressions.ece")
+    assert raise_alerts([], [alone], 5000, "logged") == []
+    assert [a.severity for a in raise_alerts([], [alone, calibration], 5000, "logged")] == ["look", "look"]
+
+
 def lost(metric):
     return Promise(metric, Interval(0.87, 0.86, 0.88), Interval(0.8, 0.79, 0.81), "worse")
 
