@@ -52,6 +52,6 @@ class Traits:
 
 
 TRAITS = {
-    "normal": Traits(steady=0.45, turn=0.13, noise=0.1, sessions=0.31, appeal=0.055, late=0.02),
-    "hard": Traits(steady=0.33, turn=0.15, noise=0.3, sessions=0.25, appeal=0.045, late=0.06),
+    "normal": Traits(steady=0.45, turn=0.13, noise=0.1, sessions=0.31, appeal=0.05, late=0.02),
+    "hard": Traits(steady=0.33, turn=0.15, noise=0.3, sessions=0.25, appeal=0.042, late=0.06),
 }

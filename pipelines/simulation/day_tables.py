@@ -126,12 +126,14 @@ def _dismissals(rng: np.random.Generator, names: Names, log: DayLog) -> pa.Table
 
 
 def _ratings(rng: np.random.Generator, names: Names, played: Played, ended: Times) -> pa.Table:
-    """Stars 1 to 5 from those who finished and cared to say: more of those who loved it."""
+    """Stars 1 to 5 from those who finished and cared to say: more of those who loved it, nobody after midnight."""
     odds = np.log(played.appeal / (1 - played.appeal))
     says = rng.random(len(played.who)) < RATED * (0.5 + played.appeal)
-    rows = np.flatnonzero((played.completion > behaviour.WATCHED) & says)
+    when = ended + _seconds(30 + rng.integers(0, 600, len(ended)))
+    same_day = when.astype("datetime64[D]") == played.at.astype("datetime64[D]")
+    rows = np.flatnonzero((played.completion > behaviour.WATCHED) & says & same_day)
     stars = np.clip(np.round(3.7 + 0.45 * odds[rows] + 0.7 * rng.normal(size=len(rows))), 1, 5)
-    at = ended[rows] + _seconds(30 + rng.integers(0, 600, len(rows)))
+    at = when[rows]
     return events.table(
         RATINGS,
         {

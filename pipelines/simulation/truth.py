@@ -20,7 +20,7 @@ from pipelines.simulation.works import Ints, Reals
 
 Times = npt.NDArray[np.datetime64]
 GENRE_EFFECT, GROUP_EFFECT, LATENT_EFFECT = 0.8, 1.0, 0.22
-QUALITY_EFFECT, ACTOR_EFFECT, DIRECTOR_EFFECT = 0.99, 0.45, 0.45
+QUALITY_EFFECT, ACTOR_EFFECT, DIRECTOR_EFFECT = 0.96, 0.45, 0.45
 FRESH_EFFECT, FRESH_DAYS = 0.6, 12.0
 DEVICE_EFFECT = np.array([0.15, -0.1, 0.0, 0.0])
 LENGTH_EFFECT = np.array([0.0, -0.5, -0.3, -0.15])
