@@ -96,7 +96,7 @@ def score_rows_by_popularity(rows: Any) -> pd.DataFrame:
 
 def _scored(test: Any, probability: Floats) -> pd.DataFrame:
     kept = test.select(["impression_id", "user_id", "label", "watched"]).to_pandas()
-    return kept.assign(probability=probability)
+    return pd.DataFrame(kept.assign(probability=probability))
 
 
 def row_figures(scored: pd.DataFrame, seed: int) -> Figures:
@@ -168,7 +168,7 @@ def _usual_request(rows: Any) -> dict[str, Any]:
 def member_rows(settings: Settings, members: Sequence[str], at: datetime) -> dict[str, dict[str, object]]:
     """Each member's features as the online store would have held them at ``at``."""
     rows = FeatureStore(settings).member_rows(members, at)
-    return {row.pop("user_id"): row for row in rows.to_dict("records")}
+    return {str(row.pop("user_id")): {str(k): v for k, v in row.items()} for row in rows.to_dict("records")}
 
 
 def _lists(found: list[list[str]], truth: list[set[str]], members: list[str], seed: int) -> ListEvidence:

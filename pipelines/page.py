@@ -18,8 +18,9 @@ from pipelines.core import release
 from pipelines.core.contracts import Codes, Features, FittedGenerator, FittedRanker, History
 from pipelines.core.errors import ReleaseError
 from pipelines.core.release import Manifest
+from pipelines.features.catalogue import STORED
 from pipelines.features.context import context_features
-from pipelines.features.cross import cross_features
+from pipelines.features.cross import MEDIA_NEEDS, USER_NEEDS, cross_features
 from pipelines.ranking import job as ranking
 from pipelines.rerank.diversity import DiversityConfig, spread
 from pipelines.rerank.exploration import Draw, ExplorationConfig, explore, order
@@ -27,6 +28,7 @@ from pipelines.rerank.filters import allowed, rights
 from pipelines.snapshot import MediaSnapshot
 
 RANKED, EXPLORATION = "ranked", "exploration"
+PACKED = frozenset(f.name for f in STORED if f.kind == "histogram" and f.entity == "user")
 
 
 @dataclass(frozen=True)
@@ -177,29 +179,28 @@ class Pager:
         proposed = codes[codes >= 0]
         here = proposed[self._row_of_code[proposed] >= 0]
         kept = here[allowed(self._catalogue, here, watched=set(history.media), excluded=exclude)]
-        country = request.country or user_row.get("user_country")
         held = [self.snapshot.rights[row] for row in self._row_of_code[kept].tolist()]
-        return kept[rights(held, str(country) if country else None)]
+        return kept[rights(held, request.country or _word(user_row, "user_country"))]
 
     def features(self, rows: Codes, request: PageRequest, user_row: Mapping[str, object]) -> Features:
         """Every feature of the candidates at snapshot ``rows``, as training would have joined them."""
         n = len(rows)
         at = np.full(n, np.datetime64(request.at.replace(tzinfo=None), "us"))
         media = {name: values[rows] for name, values in self._media.items()}
-        user = {name: np.broadcast_to(value, (n, *value.shape[1:])) for name, value in user_columns(user_row).items()}
-        one = at[:1]
-        country = request.country or user_row.get("user_country")
+        user = user_columns(user_row)
         context = context_features(
-            one,
+            at[:1],
             zone=self.release.manifest.time_zone,
-            member_zone=request.time_zone or user_row.get("user_time_zone"),
-            country=country,
+            member_zone=request.time_zone or _word(user_row, "user_time_zone"),
+            country=request.country or _word(user_row, "user_country"),
             device=request.device,
             surface=request.surface,
         )
-        encoded = self.release.ranker.encode({**context, **{n: v[:1] for n, v in user.items()}})
+        # What is the same for every candidate is encoded once, as one row, and only then repeated.
+        encoded = self.release.ranker.encode({**context, **user})
         same = {name: np.broadcast_to(value, (n,)) for name, value in encoded.items()}
-        return {**user, **media, **cross_features(user, media, at), **same}
+        raw = {name: self.snapshot.features[name][rows] for name in MEDIA_NEEDS}
+        return {**media, **cross_features(user, raw, at), **same}
 
     def _item(self, position: int, code: int, score: float, by: tuple[str, ...], history: History) -> PageItem:
         row = int(self._row_of_code[code])
@@ -225,16 +226,21 @@ def _proposers(blended: Blended, code: int) -> tuple[str, ...]:
 
 
 def user_columns(row: Mapping[str, object]) -> dict[str, np.ndarray]:
-    """A member's online row as columns of one row: numbers (1,) float32, strings (1,) object, packed (1, d)."""
-    columns: dict[str, np.ndarray] = {}
+    """A member's online row as columns of one row: (1,) objects, None = absent; packed (1, d), no width = absent."""
+    columns: dict[str, np.ndarray] = {name: np.zeros((1, 0)) for name in PACKED}
+    for name in USER_NEEDS:
+        columns.setdefault(name, np.array([None], dtype=object))
     for name, value in row.items():
-        if isinstance(value, str):
-            columns[name] = np.array([value], dtype=object)
-        elif isinstance(value, (list, tuple, np.ndarray)):
+        if isinstance(value, (list, tuple, np.ndarray)):
             columns[name] = np.asarray(value, dtype=np.float32)[None, :]
-        else:
-            columns[name] = np.array([np.nan if value is None else value], dtype=np.float32)
+        elif name not in PACKED:
+            columns[name] = np.array([None if value != value else value], dtype=object)
     return columns
+
+
+def _word(row: Mapping[str, object], name: str) -> str | None:
+    value = row.get(name)
+    return value if isinstance(value, str) else None
 
 
 def _explored(item: PageItem, draw: Draw, ids: np.ndarray) -> PageItem:

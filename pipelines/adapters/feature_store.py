@@ -110,9 +110,9 @@ class FeatureStore:
 
     def _views(self, service: str) -> tuple[list[Any], list[Any]]:
         """The stored and the computed views of a service, in its order."""
+        store = self._store  # Before feast.errors: whoever imports Feast first decides what it costs.
         from feast.errors import FeastObjectNotFoundException
 
-        store = self._store
         try:
             names = [p.name for p in store.get_feature_service(service).feature_view_projections]
         except FeastObjectNotFoundException as exc:

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from pipelines.core.config import Config
 from pipelines.core.contracts import Codes, FittedGenerator, History
@@ -16,7 +15,7 @@ class BlendConfig(Config):
 
     candidates: PositiveInt = 300
     smoothing: PositiveFloat = 60.0
-    weights: Mapping[str, PositiveFloat] = MappingProxyType({"popularity": 0.5})
+    weights: dict[str, PositiveFloat] = Field(default_factory=lambda: {"popularity": 0.5})
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,10 @@ class FittedRanker(Protocol):
         """The same ranker, calibrated on its own answers for a later window; ``rate`` of the negatives were fitted."""
         ...
 
+    def calibrated_like(self, other: Self) -> Self:
+        """The same ranker with the calibration of another one of its kind."""
+        ...
+
     def explain(self, features: Features) -> list[dict[str, float]]:
         """One dict a row: feature name -> contribution to the log odds, the largest magnitudes first."""
         ...

@@ -33,12 +33,19 @@ class Encoder:
     def _index(self) -> dict[str, pd.Index]:
         return {name: pd.Index(categories, dtype=object) for name, categories in self.vocabulary.items()}
 
+    @cached_property
+    def _code(self) -> dict[str, dict[str, int]]:
+        return {name: {word: code for code, word in enumerate(words)} for name, words in self.vocabulary.items()}
+
     def column(self, name: str, values: np.ndarray) -> Floats:
         """(n,) float32: a category's code or the number itself; NaN for an absent value and an unknown category."""
         if values.dtype.kind not in "OUS":
             return values.astype(np.float32, copy=False)
         if name not in self.vocabulary:
-            return pd.to_numeric(pd.Series(values), errors="coerce").to_numpy(np.float32)
+            return np.array([_number(value) for value in values], dtype=np.float32)
+        if len(values) == 1:
+            # One member's row, on the serving path: a dict answers a hundred times sooner than an index.
+            return np.array([self._code[name].get(values[0], np.nan)], dtype=np.float32)
         codes = self._index[name].get_indexer(pd.Index(values, dtype=object)).astype(np.float32)
         codes[codes < 0] = np.nan
         return codes
@@ -67,3 +74,8 @@ class Encoder:
         if not isinstance(names, list) or not isinstance(vocabulary, dict):
             raise FeatureError("encoder file holds no names and vocabulary: take the release from the registry again")
         return cls(tuple(names), {name: tuple(categories) for name, categories in vocabulary.items()})
+
+
+def _number(value: object) -> float:
+    """A number given as an object; NaN for anything else."""
+    return float(value) if isinstance(value, (int, float, np.number)) else np.nan

@@ -49,6 +49,9 @@ class FittedGBDT:
     def calibrated(self, probability: Floats, watched: Floats, rate: float) -> Self:
         return replace(self, calibration=calibration.fit(probability, watched, rate=rate))
 
+    def calibrated_like(self, other: Self) -> Self:
+        return replace(self, calibration=other.calibration)
+
     def explain(self, features: Features) -> list[dict[str, float]]:
         """TreeSHAP contributions (Lundberg et al. 2020), as LightGBM computes them."""
         contributions = self.booster.predict(self.encoder.matrix(features), pred_contrib=True)[:, :-1]

@@ -38,23 +38,38 @@ def fit(settings: Settings, window: Window, *, names: list[str], into: Path, see
 
 
 def train(rows: pa.Table, names: list[str], *, seed: int, method: str = "gbdt") -> FittedRanker:
-    """Fit on the labelled rows of split ``fit``; calibrate on every matured row of split ``calibrate``.
+    """Fit on the labelled rows of split ``fit``, calibrate on every matured row of ``calibrate``, then fit on both.
+
+    The last step gives the ranker the latest days; the calibration stays from before it had seen them.
 
     Raises:
         DataError: when there is nothing to fit on, or an unknown method is asked for.
     """
     if method not in RANKERS:
         raise DataError(f"ranker {method!r} is not known: choose one of {', '.join(RANKERS)}")
-    fitting = rows.filter((pc.field("split") == "fit") & pc.field("label").is_valid())
+    labelled = rows.filter(pc.field("label").is_valid())
+    fitting = labelled.filter(pc.field("split") == "fit")
+    rate = _rate(fitting)
+    first = _fit(fitting, names, rate, seed=seed, method=method)
+    later = rows.filter(pc.field("split") == "calibrate")
+    calibrated = first.calibrated(first.probability(columns(later, names)), _numbers(later, "watched"), rate)
+    both = labelled.filter(pc.field("split") != "test")
+    return _fit(both, names, rate, seed=seed, method=method).calibrated_like(calibrated)
+
+
+def _rate(fitting: pa.Table) -> float:
     label = _numbers(fitting, "label")
     if not len(label) or label.min() == label.max():
         raise DataError(f"the training set has {len(label)} labelled rows of one class: widen its window")
-    groups = fitting["user_id"].to_numpy(zero_copy_only=False)
-    fitted = RANKERS[method]().fit(columns(fitting, names), label, _numbers(fitting, "weight"), groups, seed=seed)
-    later = rows.filter(pc.field("split") == "calibrate")
-    negative = label == 0
-    rate = float(_numbers(fitting, "sampling_rate")[negative].mean())
-    return fitted.calibrated(fitted.probability(columns(later, names)), _numbers(later, "watched"), rate)
+    return float(_numbers(fitting, "sampling_rate")[label == 0].mean())
+
+
+def _fit(rows: pa.Table, names: list[str], rate: float, *, seed: int, method: str) -> FittedRanker:
+    """Negatives that were not thinned out like those of the fit rows weigh as if they had been."""
+    label, weight = _numbers(rows, "label"), _numbers(rows, "weight")
+    alike = np.where(label == 0, rate / _numbers(rows, "sampling_rate"), 1.0)
+    groups = rows["user_id"].to_numpy(zero_copy_only=False)
+    return RANKERS[method]().fit(columns(rows, names), label, weight * alike, groups, seed=seed)
 
 
 def _numbers(rows: pa.Table, name: str) -> np.ndarray:

@@ -42,6 +42,9 @@ class FittedLogistic:
     def calibrated(self, probability: Floats, watched: Floats, rate: float) -> Self:
         return replace(self, calibration=calibration.fit(probability, watched, rate=rate))
 
+    def calibrated_like(self, other: Self) -> Self:
+        return replace(self, calibration=other.calibration)
+
     def explain(self, features: Features) -> list[dict[str, float]]:
         """Coefficient times value, the design columns of a feature added up."""
         columns = design(self.encoder, self.encoder.matrix(features), self.mean, self.scale) * self.coefficients

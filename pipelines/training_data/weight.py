@@ -12,7 +12,7 @@ Floats = npt.NDArray[np.float64]
 class WeightConfig(Config):
     """How strongly the time watched weighs: 0 = not at all, 1 = in proportion to ln(1 + minutes)."""
 
-    watch_time_exponent: float = Field(default=0.5, ge=0, le=2)
+    watch_time_exponent: float = Field(default=0.15, ge=0, le=2)
 
 
 def watch_time_weights(

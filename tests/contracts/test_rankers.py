@@ -98,6 +98,14 @@ def test_calibration_brings_the_mean_to_what_was_watched_and_keeps_the_order(fit
     assert (np.diff(after[np.argsort(before)]) >= 0).all()
 
 
+def test_a_calibration_carries_over_to_another_fit(fitted: FittedRanker) -> None:
+    features, label = world(seed=4)
+    calibrated = fitted.calibrated(fitted.probability(features), label, 0.2)
+    np.testing.assert_array_equal(
+        fitted.calibrated_like(calibrated).probability(features), calibrated.probability(features)
+    )
+
+
 def test_an_explanation_names_every_feature_strongest_first(fitted: FittedRanker) -> None:
     explanation = fitted.explain(head(world(seed=4)[0], 2))
     assert len(explanation) == 2
