@@ -40,7 +40,7 @@ HEROES = (
     "a lonely teacher",
     "three friends",
 )
-PLACES = ("a harbour town", "the capital", "a mountain village", "a border station", "a fishing port", "the old quarter")
+PLACES = ("a harbour town", "the capital", "a mountain village", "a border station", "a lone port", "the old quarter")
 GIVEN: tuple[str, ...] = (
     "Ada",
     "Bruno",
