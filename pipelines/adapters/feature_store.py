@@ -68,15 +68,16 @@ class FeatureStore:
 
     def media_rows(self, media_ids: Sequence[str], at: datetime) -> pd.DataFrame:
         """media_id and every stored media feature as of ``at``, in the given order; nulls for an unknown media."""
-        rows = pd.DataFrame({"media_id": list(media_ids), AT: pd.Timestamp(at)})
-        views = [view for view in self._views(SERVICE)[0] if list(view.join_keys) == ["media_id"]]
-        return pd.DataFrame({"media_id": rows["media_id"], **self._as_of(rows, ["media_id"], views)})
+        return self._rows("media_id", media_ids, at)
 
     def member_rows(self, user_ids: Sequence[str], at: datetime) -> pd.DataFrame:
         """user_id and every stored user feature as of ``at``, in the given order; nulls for an unknown member."""
-        rows = pd.DataFrame({"user_id": list(user_ids), AT: pd.Timestamp(at)})
-        views = [view for view in self._views(SERVICE)[0] if list(view.join_keys) == ["user_id"]]
-        return pd.DataFrame({"user_id": rows["user_id"], **self._as_of(rows, ["user_id"], views)})
+        return self._rows("user_id", user_ids, at)
+
+    def _rows(self, key: str, ids: Sequence[str], at: datetime) -> pd.DataFrame:
+        rows = pd.DataFrame({key: list(ids), AT: pd.Timestamp(at)})
+        views = [view for view in self._views(SERVICE)[0] if list(view.join_keys) == [key]]
+        return pd.DataFrame({key: rows[key], **self._as_of(rows, [key], views)})
 
     def materialize(self, start: datetime, end: datetime) -> None:
         """Load the latest snapshot of each member from ``start`` to ``end`` (both included) into the online store."""

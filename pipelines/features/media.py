@@ -66,7 +66,7 @@ def _daily(facts: Any, key: str) -> Any:
 def popularity(facts: Any) -> Any:
     """media_id, e and the view media_popularity."""
     changes = windows.with_everyone(windows.with_leavings(_daily(facts, KEY), KEY, SPANS.values()))
-    t = windows.totals(changes, KEY, COUNTS, SPANS)
+    t = windows.totals(changes, KEY, COUNTS, windows.RECENT, SPANS)
     rate = windows.smoothed(t.engaged_ever, t.shown_ever, t.prior_engaged)
     counts = {
         f"media_{name}{suffix}": t[f"{column}{suffix or '_ever'}"]
@@ -94,7 +94,7 @@ def creator(facts: Any, media: Any, zone: str) -> Any:
     daily = _daily(facts.inner_join(works, KEY), "creator")
     arrivals = works.select("creator", e=works.known, **{c: ibis.literal(0).cast("float64") for c in COUNTS}).distinct()
     changes = windows.with_everyone(windows.with_leavings(daily.union(arrivals), "creator", ()))
-    t = windows.totals(changes, "creator", ("shown", "engaged", "judged", "played"), {})
+    t = windows.totals(changes, "creator", ("shown", "engaged", "judged", "played"), (), {})
     rates = t.select(
         "creator",
         "e",

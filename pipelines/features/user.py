@@ -64,7 +64,9 @@ def activity(facts: Any, main_genre: Any, sessions: Any | None, zone: str) -> An
     daily = _with_sessions(_daily(facts, main_genre), sessions, zone)
     changes = windows.with_everyone(windows.with_leavings(daily, KEY, WEEK.values()))
     columns = (*COUNTS, "session_time", "sessions")
-    t = windows.totals(changes, KEY, columns, WEEK).mutate(latest=changes["last"].max().over(windows.ever(KEY)))
+    t = windows.totals(changes, KEY, columns, windows.RECENT, WEEK).mutate(
+        latest=changes["last"].max().over(windows.ever(KEY))
+    )
     return t.select(
         KEY,
         "e",

@@ -9,6 +9,9 @@ from typing import Any
 
 import ibis
 
+RECENT = ("shown", "watched", "engaged")
+"""The counts that are also kept over the last few days."""
+
 SMOOTHING = 20.0
 """How many impressions at everyone's rate an entity starts with."""
 
@@ -38,13 +41,11 @@ def last_days(key: str, days: int) -> Any:
     return ibis.range_window(preceding=days - 1, following=0, group_by=key, order_by="e")
 
 
-def totals(changes: Any, key: str, columns: Iterable[str], spans: Mapping[str, int]) -> Any:
-    """Adds ``<column>_ever`` and, for each span, ``<column><suffix>``: running totals of the given columns."""
-    added = {}
-    for column in columns:
-        added[f"{column}_ever"] = changes[column].sum().over(ever(key))
-        for suffix, days in spans.items():
-            added[f"{column}{suffix}"] = changes[column].sum().over(last_days(key, days))
+def totals(changes: Any, key: str, columns: Iterable[str], recent: Iterable[str], spans: Mapping[str, int]) -> Any:
+    """Adds running totals: ``<column>_ever`` of each of ``columns``, and of ``recent`` those over each span of days."""
+    added = {f"{column}_ever": changes[column].sum().over(ever(key)) for column in columns}
+    for suffix, days in spans.items():
+        added |= {f"{column}{suffix}": changes[column].sum().over(last_days(key, days)) for column in recent}
     return changes.mutate(**added)
 
 
