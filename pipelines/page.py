@@ -25,6 +25,7 @@ from pipelines.ranking import job as ranking
 from pipelines.rerank.diversity import DiversityConfig, spread
 from pipelines.rerank.exploration import Draw, ExplorationConfig, explore, order
 from pipelines.rerank.filters import allowed, rights
+from pipelines.rerank.ordering import OrderingConfig, best_first
 from pipelines.snapshot import MediaSnapshot
 
 RANKED, EXPLORATION = "ranked", "exploration"
@@ -116,10 +117,11 @@ class Pager:
         return {**self.snapshot.features, **self.release.ranker.encode(self.snapshot.features)}
 
     @cached_property
-    def _settings(self) -> tuple[BlendConfig, DiversityConfig, ExplorationConfig]:
+    def _settings(self) -> tuple[BlendConfig, OrderingConfig, DiversityConfig, ExplorationConfig]:
         stored = self.release.manifest.settings
         return (
             BlendConfig(**stored.get("blend", {})),
+            OrderingConfig(**stored.get("ordering", {})),
             DiversityConfig(**stored.get("diversity", {})),
             ExplorationConfig(**stored.get("exploration", {})),
         )
@@ -147,11 +149,12 @@ class Pager:
     ) -> tuple[Page, list[str]]:
         """The page, and the media ids it was chosen from in the order of the blend."""
         blended = self.candidates(history)
-        codes = self._allowed(blended.codes[0], request, user_row, history, exclude)
+        kept = self._allowed(blended.codes[0], request, user_row, history, exclude)
+        codes = blended.codes[0][kept]
         rows = self._row_of_code[codes]
         scores = self.release.ranker.probability(self.features(rows, request, user_row)) if len(rows) else np.empty(0)
-        ranking_order = np.lexsort((codes, -scores))
-        _, diversity, exploration = self._settings
+        _, ordering, diversity, exploration = self._settings
+        ranking_order = best_first(scores, blended.scores[0][kept], codes, ordering)
         groups = [self.snapshot.groups[row] for row in rows[ranking_order].tolist()]
         ranking_order = ranking_order[spread(groups, diversity)]
         seed = self.release.manifest.seed
@@ -176,11 +179,12 @@ class Pager:
         history: History,
         exclude: AbstractSet[str],
     ) -> Codes:
-        proposed = codes[codes >= 0]
-        here = proposed[self._row_of_code[proposed] >= 0]
-        kept = here[allowed(self._catalogue, here, watched=set(history.media), excluded=exclude)]
-        held = [self.snapshot.rights[row] for row in self._row_of_code[kept].tolist()]
-        return kept[rights(held, request.country or _word(user_row, "user_country"))]
+        """Places of the candidates that may be shown to this member, here."""
+        places = np.flatnonzero((codes >= 0) & (self._row_of_code[codes] >= 0))
+        places = places[allowed(self._catalogue, codes[places], watched=set(history.media), excluded=exclude)]
+        held = [self.snapshot.rights[row] for row in self._row_of_code[codes[places]].tolist()]
+        here = rights(held, request.country or _word(user_row, "user_country"))
+        return np.asarray(places[here])
 
     def features(self, rows: Codes, request: PageRequest, user_row: Mapping[str, object]) -> Features:
         """Every feature of the candidates at snapshot ``rows``, as training would have joined them."""

@@ -29,6 +29,7 @@ from pipelines.promotion.job import PromotionResult
 from pipelines.ranking import job as ranking
 from pipelines.rerank.diversity import DiversityConfig
 from pipelines.rerank.exploration import ExplorationConfig
+from pipelines.rerank.ordering import OrderingConfig
 
 CALIBRATION_SHARE = 0.12
 """The share of the days before the test that calibrate; one day at least."""
@@ -124,6 +125,7 @@ def seal(
         seed=seed,
         settings={
             "blend": BlendConfig().model_dump(mode="json"),
+            "ordering": OrderingConfig().model_dump(mode="json"),
             "diversity": DiversityConfig().model_dump(mode="json"),
             "exploration": ExplorationConfig().model_dump(mode="json"),
             "window": window.model_dump(mode="json"),

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from pipelines.core.config import Config
-from pipelines.core.contracts import Codes, FittedGenerator, History
+from pipelines.core.contracts import Codes, FittedGenerator, Floats, History
 
 
 class BlendConfig(Config):
@@ -20,9 +20,10 @@ class BlendConfig(Config):
 
 @dataclass(frozen=True)
 class Blended:
-    """codes: (n, k) best first, -1 pads. ranks: generator -> (n, k) its own rank of each, -1 = not proposed."""
+    """codes: (n, k) best first, -1 pads. scores: (n, k) fused. ranks: generator -> (n, k), -1 = not proposed."""
 
     codes: Codes
+    scores: Floats
     ranks: Mapping[str, Codes]
 
 
@@ -41,6 +42,7 @@ def blend(
         rank_of[name] = np.full((n, size), -1, dtype=np.int32)
         rank_of[name][row, media] = rank
     order = np.argsort(-fused, axis=1, kind="stable")[:, :k].astype(np.int32)
-    proposed = np.take_along_axis(fused, order, axis=1) > 0
+    scores = np.take_along_axis(fused, order, axis=1)
+    proposed = scores > 0
     ranks = {name: np.where(proposed, np.take_along_axis(rank, order, axis=1), -1) for name, rank in rank_of.items()}
-    return Blended(np.where(proposed, order, -1).astype(np.int32), ranks)
+    return Blended(np.where(proposed, order, -1).astype(np.int32), scores, ranks)

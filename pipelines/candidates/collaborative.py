@@ -32,6 +32,16 @@ class FittedALS:
     def codes(self) -> dict[str, int]:
         return codes_of(self.catalogue)
 
+    @cached_property
+    def _gram(self) -> Floats:
+        ridge = self.regularization * np.eye(self.factors.shape[1], dtype=np.float32)
+        return np.asarray(self.factors.T @ self.factors + ridge)
+
+    @cached_property
+    def _unknown(self) -> Codes:
+        """Media that nobody engaged with were never fitted: zero factors say nothing about them."""
+        return np.flatnonzero(~self.factors.any(axis=1))
+
     def candidates(self, histories: Sequence[History], k: int) -> tuple[Codes, Floats]:
         codes = self.codes
         scores = self.member_factors(histories) @ self.factors.T
@@ -39,22 +49,19 @@ class FittedALS:
         for row, history in enumerate(histories):
             if not any(media in codes for media in history.media):
                 scores[row] = -np.inf
-        # A media that nobody engaged with was never fitted: its zero factors say nothing about it.
-        scores[:, ~self.factors.any(axis=1)] = -np.inf
+        scores[:, self._unknown] = -np.inf
         return best(scores, k)
 
     def member_factors(self, histories: Sequence[History]) -> Floats:
         """(len(histories), d): the ridge solution of each member's own watches; zeros for an empty history."""
         codes = self.codes
-        size = self.factors.shape[1]
-        gram = self.factors.T @ self.factors + self.regularization * np.eye(size, dtype=np.float32)
-        solved = np.zeros((len(histories), size), dtype=np.float32)
+        solved = np.zeros((len(histories), self.factors.shape[1]), dtype=np.float32)
         for row, history in enumerate(histories):
             known = [(codes[m], w) for m, w in zip(history.media, history.weight, strict=True) if m in codes]
             if known:
                 watched = self.factors[[code for code, _ in known]]
                 confidence = self.alpha * np.array([weight for _, weight in known], dtype=np.float32)
-                system = gram + (watched.T * (confidence - 1)) @ watched
+                system = self._gram + (watched.T * (confidence - 1)) @ watched
                 solved[row] = np.linalg.solve(system, confidence @ watched)
         return solved
 

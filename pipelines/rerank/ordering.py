@@ -1,0 +1,24 @@
+"""The order of a page: the probability of a watch once shown, and how much the generators agree on the title.
+
+The ranker learns from titles that were shown, so it says little of those that never would have been. What generators
+retrieve for the member is evidence on just that: order by log probability + prior x log generators' score.
+"""
+
+import numpy as np
+from pydantic import Field
+
+from pipelines.core.config import Config
+from pipelines.core.contracts import Codes, Floats
+
+
+class OrderingConfig(Config):
+    """prior: how much the generators' score counts; 0 = the ranker alone. Measured in docs/decisions/0008."""
+
+    prior: float = Field(default=0.25, ge=0)
+
+
+def best_first(probability: Floats, retrieved: Floats, codes: Codes, config: OrderingConfig) -> Codes:
+    """(n,) places, best first; ties by code. probability, retrieved: (n,) above 0."""
+    tiny = np.finfo(np.float64).tiny
+    score = np.log(np.maximum(probability, tiny)) + config.prior * np.log(np.maximum(retrieved, tiny))
+    return np.lexsort((codes, -score))
