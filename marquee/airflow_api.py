@@ -88,8 +88,12 @@ def _seconds(stretch: dict[str, Any]) -> float | None:
 
 
 def _line(entry: Any) -> str:
-    """A log entry as a line; an exception's own words go below it."""
+    """A log entry as a line; an exception's own words, and where it was raised, go below it."""
     if not isinstance(entry, dict):
         return str(entry)
-    raised = [f"{e.get('exc_type')}: {e.get('exc_value')}" for e in entry.get("error_detail") or []]
-    return "\n".join([str(entry.get("event", "")), *raised])
+    return "\n".join([str(entry.get("event", "")), *map(_raised, entry.get("error_detail") or [])])
+
+
+def _raised(error: dict[str, Any]) -> str:
+    place = "".join(f" ({frame['filename']}:{frame['lineno']})" for frame in error.get("frames", [])[-1:])
+    return f"{error.get('exc_type')}: {error.get('exc_value')}{place}"

@@ -106,7 +106,7 @@ def test_a_task_log_shows_the_words_of_the_exception(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(rest, "post", lambda *_, **__: {"access_token": "t"})
     monkeypatch.setattr(rest, "get", lambda *_, **__: {"content": entries})
     said = Airflow("http://a", "admin", "s").log(run_of("retrain", "failed"), task("judge", "failed"))
-    assert said.splitlines() == ["::group::", "Task failed", "DataError: no rows"]
+    assert said.splitlines() == ["::group::", "Task failed", "DataError: no rows (pipelines/judgement.py:9)"]
 
 
 def test_every_figure_of_a_release_is_shown_with_its_interval() -> None:
