@@ -99,10 +99,9 @@ def test_airflow_is_asked_as_its_api_wants_it(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_task_log_shows_the_words_of_the_exception(monkeypatch: pytest.MonkeyPatch) -> None:
-    entries = [
-        "::group::",
-        {"event": "Task failed", "error_detail": [{"exc_type": "DataError", "exc_value": "no rows"}]},
-    ]
+    frames = [{"filename": "dags/retrain.py", "lineno": 3}, {"filename": "pipelines/judgement.py", "lineno": 9}]
+    raised = {"exc_type": "DataError", "exc_value": "no rows", "frames": frames}
+    entries = ["::group::", {"event": "Task failed", "error_detail": [raised]}]
     monkeypatch.setattr(rest, "post", lambda *_, **__: {"access_token": "t"})
     monkeypatch.setattr(rest, "get", lambda *_, **__: {"content": entries})
     said = Airflow("http://a", "admin", "s").log(run_of("retrain", "failed"), task("judge", "failed"))
