@@ -10,6 +10,8 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipelines.adapters.feature_store import FeatureStore
 from pipelines.adapters.model_registry import ModelRegistry
 from pipelines.candidates import job as candidates
@@ -108,10 +110,13 @@ def seal(
     """Write the monitoring reference and the manifest over whatever was fitted into ``folder``."""
     lake = Lake(settings.lake_path)
     names = list(inputs(lake.dataset))
-    rows = lake.read(f"training/{window.test_from}", columns=[*names, "split"]).to_pandas()
+    rows = lake.read(f"training/{window.test_from}", columns=[*names, "split", "label", "sampling_rate"]).to_pandas()
+    fit = rows[rows.split == "fit"]
+    # Each negative that was kept stands for those that were thinned out, or thinning would look like drift.
+    stands_for = np.where(fit.label == 0, 1 / fit.sampling_rate, 1.0)
     reference = folder / REFERENCE
     reference.parent.mkdir(exist_ok=True)
-    reference.write_text(json.dumps(sketch(rows[rows.split == "fit"].drop(columns="split"))), encoding="utf-8")
+    reference.write_text(json.dumps(sketch(fit[names], stands_for)), encoding="utf-8")
     return release.write(
         folder,
         generators=tuple(sorted(path.name for path in (folder / candidates.FOLDER).iterdir())),

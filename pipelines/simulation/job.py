@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from pipelines.core.errors import DataError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
+from pipelines.simulation.client import Client
 from pipelines.simulation.replay import ReplayBehaviour
 from pipelines.simulation.traffic import Behaviour, Event, Request, WorldBehaviour
 from pipelines.simulation.world import FILE, World
@@ -25,6 +27,21 @@ def run_traffic(settings: Settings, day: date, members: int, seed: int, post: Po
         counts = _counts(page, events, heard)
         total = {key: total[key] + counts[key] for key in total}
     return {"day": day.isoformat(), "behaviour": name} | total
+
+
+def visit(settings: Settings, *, members: int, days: int, seed: int) -> list[dict[str, Any]]:
+    """The DAG's task: traffic on each of the ``days`` after the last one with features; a report a day.
+
+    Raises:
+        DataError: features were never computed. StackError: the API is down, or has no champion to serve.
+    """
+    reached = Lake(settings.lake_path).watermark("features")
+    if reached is None:
+        raise DataError("features has no watermark: run refresh_features first")
+    with Client(settings) as client:
+        client.wait_until_ready()
+        ahead = (reached.through + timedelta(days=n + 1) for n in range(days))
+        return [run_traffic(settings, day, members, seed, client.post) for day in ahead]
 
 
 def choose(settings: Settings, day: date) -> tuple[Behaviour, str]:
