@@ -10,7 +10,7 @@ from pathlib import Path
 
 from marquee import console, data_commands, demo_report, servers
 from marquee.airflow_api import Airflow, Run
-from marquee.local import Stack
+from marquee.local import DEMO, Stack
 from pipelines.core.errors import StackError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
@@ -49,7 +49,7 @@ def run(settings: Settings, source: str, data: Path | None, limit_seconds: float
         StackError: a server did not start, a DAG file cannot be parsed, or time ran out.
     """
     clock = Clock(time.monotonic(), limit_seconds)
-    home = settings.model_copy(update={"home": settings.root / "demo"})
+    home = settings.model_copy(update={"home": settings.root / DEMO})
     _clean(home)
     _import(home, source, data)
     stack = Stack(home.root, say=console.say)

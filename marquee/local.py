@@ -16,6 +16,8 @@ from pipelines.core.errors import RequestError, StackError
 
 Say = Callable[[str], None]
 START_SECONDS = 240.0
+DEMO = "demo"
+"""The folder in the home folder where the demo keeps a stack of its own."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Stack:
     def down(self) -> list[int]:
         """Stop everything and check that no process is left. Returns the pids that had to be killed."""
         if not self._register.known():
-            self.say("nothing is up")
+            self.say(f"nothing is up in {self.home}")
             return []
         with self._alone():
             killed = []

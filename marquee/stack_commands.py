@@ -1,5 +1,7 @@
 """`marquee up`, `down`, `status`, `demo`: the servers of this machine."""
 
+import signal
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +9,7 @@ from typing import Annotated
 import typer
 
 from marquee import console
-from marquee.local import Stack, Status
+from marquee.local import DEMO, Stack, Status
 from pipelines.core import settings
 from pipelines.core.errors import RequestError, StackError
 
@@ -29,8 +31,10 @@ def up(port: Ports = None, only: Only = None, as_json: Json = False) -> None:
 
 
 def down(as_json: Json = False) -> None:
-    """Stop every server and check that no process is left."""
-    killed = Stack(settings.load().root, say=console.say).down()
+    """Stop every server, those of a demo that was cut off too, and check that no process is left."""
+    home = settings.load().root
+    left = [home / DEMO] if (home / DEMO).exists() else []
+    killed = [pid for place in (home, *left) for pid in Stack(place, say=console.say).down()]
     if as_json:
         console.result({"killed": killed})
 
@@ -56,6 +60,8 @@ def demo(
 
     if (source == "world") != (data is None):
         raise RequestError(f"--source {source} {'takes no' if data else 'needs'} --data: give a folder of real logs")
+    # A plain kill unwinds like Ctrl-C does, so that the servers are stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if not run(settings.load(), source, data, minutes * 60):
         raise StackError("the demo did not finish: the log above says where it stopped")
 

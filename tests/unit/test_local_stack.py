@@ -106,7 +106,7 @@ def test_down_leaves_no_process_behind_not_even_a_child_that_left_the_session(st
 
 def test_down_without_anything_up_says_so(stack: Stack) -> None:
     assert stack.down() == []
-    assert said(stack) == "nothing is up"
+    assert said(stack) == f"nothing is up in {stack.home}"
 
 
 def test_a_server_that_died_is_started_again_at_its_port_and_its_children_are_cleared(stack: Stack) -> None:
