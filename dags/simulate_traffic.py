@@ -27,12 +27,11 @@ from forms import count
 )
 def simulate_traffic():
     @task(outlets=[TRAFFIC])
-    def visit(params: dict) -> dict:
-        from serving.visitors import visit
-
+    def visit(params: dict) -> list[dict]:
         from pipelines.core.settings import load
+        from pipelines.simulation import job
 
-        return visit(load(), members=params["members"], days_ahead=params["days"], seed=params["seed"])
+        return job.visit(load(), members=params["members"], days=params["days"], seed=params["seed"])
 
     visit()
 
