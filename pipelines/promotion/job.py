@@ -37,6 +37,11 @@ class PromotionResult:
     verdict: Verdict
     champion: bool
 
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: what a run of the DAG shows of it."""
+        about = {"version": self.version, "release_id": self.release_id, "champion": self.champion}
+        return about | self.verdict.as_dict()
+
 
 def release(
     settings: Settings,
