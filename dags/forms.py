@@ -8,9 +8,10 @@ def day(meaning: str) -> Param:
     return Param(None, type=["null", "string"], format="date", description=f"{meaning} Leave empty for the default.")
 
 
-def count(default: int, minimum: int, maximum: int, meaning: str) -> Param:
-    """A whole number within bounds."""
-    return Param(default, type="integer", minimum=minimum, maximum=maximum, description=meaning)
+def count(default: int | None, minimum: int, maximum: int, meaning: str) -> Param:
+    """A whole number within bounds; optional where the default is None."""
+    kind = "integer" if default is not None else ["null", "integer"]
+    return Param(default, type=kind, minimum=minimum, maximum=maximum, description=meaning)
 
 
 def choice(default: str, options: list[str], meaning: str) -> Param:

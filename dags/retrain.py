@@ -5,7 +5,7 @@ Builds a point-in-time training set, fits the generators and the ranker on past 
 the champion and the popularity floor, and registers the release in MLflow. The verdict is *promote*, *reject* or
 *inconclusive*; only *promote* moves the alias `champion`.
 
-**Form.** `through` is the last day to test on (empty: the last day with features), `test_days` how many days judge.
+**Form.** `through` is the last day to test on (empty: the last day with features), `test_days` how many days judge (empty: about a seventh of all days).
 `force` retrains although the watermark says that nothing is new.
 
 **When it is skipped.** Nothing new since the last retraining: the asset event was a wake-up, the watermark decided.
@@ -24,7 +24,7 @@ from forms import choice, count, day, switch
     tags=["marquee", "models"],
     params={
         "through": day("Last day of the test window."),
-        "test_days": count(1, 1, 60, "How many days judge the release."),
+        "test_days": count(None, 1, 60, "How many days judge the release. Leave empty for a seventh of all days."),
         "ranker": choice("gbdt", ["gbdt", "logistic"], "The ranking method; docs/models.md says when to choose which."),
         "seed": count(7, 0, 2**31 - 1, "Seed of every random choice."),
         "force": switch("Retrain although nothing is new."),

@@ -15,7 +15,6 @@ import numpy as np
 from pipelines.adapters.feature_store import FeatureStore
 from pipelines.adapters.model_registry import ModelRegistry
 from pipelines.candidates import job as candidates
-from pipelines.candidates.blend import BlendConfig
 from pipelines.core import days, release
 from pipelines.core.errors import DataError
 from pipelines.core.evidence import Evidence
@@ -35,6 +34,8 @@ from pipelines.rerank.ordering import OrderingConfig
 
 CALIBRATION_SHARE = 0.12
 """The share of the days before the test that calibrate; one day at least."""
+TEST_SHARE = 0.15
+"""The share of all days that a retraining tests on where nobody says how many; one day at least."""
 
 REFERENCE = "monitoring/reference.json"
 TRAINED = "trained"
@@ -63,7 +64,9 @@ def plan_window(lake: Lake, test_from: date, test_to: date | None = None) -> Win
     return Window(fit_from=before[0], calibrate_from=before[-calibrating], test_from=test_from, test_to=last)
 
 
-def plan(settings: Settings, through: str | None, test_days: int, *, force: bool = False) -> dict[str, Any] | None:
+def plan(
+    settings: Settings, through: str | None, test_days: int | None, *, force: bool = False
+) -> dict[str, Any] | None:
     """The window that tests on the last ``test_days`` days up to ``through`` (default: the last day with features).
 
     None when that day was tested by an earlier retraining already: nothing is new, unless ``force``.
@@ -80,7 +83,9 @@ def plan(settings: Settings, through: str | None, test_days: int, *, force: bool
         raise DataError(f"features are complete through {reached.through}, not {last}: run refresh_features to {last}")
     if trained is not None and trained.through >= last and not force:
         return None
-    return plan_window(lake, last - timedelta(days=test_days - 1), last).model_dump(mode="json")
+    held = [day for day in lake.days("impressions") or lake.days("watches") if day <= last]
+    testing = test_days or max(1, round(TEST_SHARE * len(held)))
+    return plan_window(lake, last - timedelta(days=testing - 1), last).model_dump(mode="json")
 
 
 def staging(settings: Settings, window: Window) -> Path:
@@ -119,7 +124,7 @@ def seal(
     reference.write_text(json.dumps(sketch(fit[names], stands_for)), encoding="utf-8")
     return release.write(
         folder,
-        generators=tuple(sorted(path.name for path in (folder / candidates.FOLDER).iterdir())),
+        generators=tuple(sorted(candidates.load(folder))),
         ranker=json.loads((folder / ranking.FOLDER / ranking.FILE).read_text(encoding="utf-8"))["method"],
         feature_service="ranking",
         feature_fingerprint=FeatureStore(settings).fingerprint(),
@@ -129,7 +134,7 @@ def seal(
         trained_from=window.fit_from,
         seed=seed,
         settings={
-            "blend": BlendConfig().model_dump(mode="json"),
+            "blend": candidates.load_blend(folder).model_dump(mode="json"),
             "ordering": OrderingConfig().model_dump(mode="json"),
             "diversity": DiversityConfig().model_dump(mode="json"),
             "exploration": ExplorationConfig().model_dump(mode="json"),

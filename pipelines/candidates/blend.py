@@ -2,20 +2,30 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from pipelines.core.config import Config
-from pipelines.core.contracts import Codes, FittedGenerator, Floats, History
+from pipelines.core.contracts import Codes, Floats, History
 
 
 class BlendConfig(Config):
-    """Reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009): a list counts weight / (smoothing + rank)."""
+    """Reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009): a list counts weight / (smoothing + rank).
+
+    A generator without a weight counts 1; candidates.weights learns them for each release.
+    """
 
     candidates: PositiveInt = 300
     smoothing: PositiveFloat = 60.0
-    weights: dict[str, PositiveFloat] = Field(default_factory=lambda: {"popularity": 0.5})
+    weights: dict[str, PositiveFloat] = Field(default_factory=dict)
+
+
+class Proposer(Protocol):
+    """As much of a fitted generator as blending needs."""
+
+    def candidates(self, histories: Sequence[History], k: int) -> tuple[Codes, Floats]: ...
 
 
 @dataclass(frozen=True)
@@ -27,9 +37,7 @@ class Blended:
     ranks: Mapping[str, Codes]
 
 
-def blend(
-    generators: Mapping[str, FittedGenerator], histories: Sequence[History], config: BlendConfig, size: int
-) -> Blended:
+def blend(generators: Mapping[str, Proposer], histories: Sequence[History], config: BlendConfig, size: int) -> Blended:
     """Ask every generator for ``config.candidates`` and merge; ``size`` is the length of the shared catalogue."""
     n, k = len(histories), min(config.candidates, size)
     fused = np.zeros((n, size), dtype=np.float32)

@@ -1,9 +1,15 @@
-"""The stage's tasks: read, fit, save."""
+"""The stage's tasks: read, fit, learn how the generators blend, save."""
 
+import json
+from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+
 from pipelines.candidates import FITTED, GENERATORS
-from pipelines.candidates.interactions import interactions
+from pipelines.candidates.blend import BlendConfig
+from pipelines.candidates.interactions import engaged_watches, histories, interactions
+from pipelines.candidates.weights import learn
 from pipelines.core import days
 from pipelines.core.contracts import FittedGenerator
 from pipelines.core.errors import ReleaseError
@@ -11,26 +17,61 @@ from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.core.window import Window
 
-FOLDER = "generators"
+FOLDER, BLEND = "generators", "blend.json"
+MOST_MEMBERS = 1000
+"""Members whose later watches decide the blend's weights: enough to tell weights apart, a few seconds to ask."""
 
 
-def fit(settings: Settings, window: Window, *, into: Path, seed: int) -> list[str]:
-    """Fit every registered generator on what was known when the test begins, save it below ``into``, name them all."""
+def fit(settings: Settings, window: Window, *, into: Path, seed: int) -> dict[str, float]:
+    """Fit every registered generator on what was known when the test begins, and save it below ``into``.
+
+    The weights of the blend, which are returned and saved beside them, come from the calibration days: there the
+    generators are fitted once more, on what was known before those days.
+    """
     lake = Lake(settings.lake_path)
-    as_of = days.start(window.test_from, lake.dataset.time_zone)
-    known = interactions(lake, as_of)
-    for name, method in GENERATORS.items():
+    zone = lake.dataset.time_zone
+    until = days.start(window.test_from, zone)
+    weights = _weights(lake, days.start(window.calibrate_from, zone), until, seed)
+    for name, generator in fit_all(lake, until, seed).items():
         folder = into / FOLDER / name
         folder.mkdir(parents=True, exist_ok=True)
-        method().fit(known, as_of=as_of, seed=seed).save(folder)
-    return list(GENERATORS)
+        generator.save(folder)
+    config = BlendConfig(weights=weights)
+    (into / FOLDER / BLEND).write_text(config.model_dump_json(), encoding="utf-8")
+    return weights
+
+
+def fit_all(lake: Lake, as_of: datetime, seed: int) -> dict[str, FittedGenerator]:
+    """Every registered generator, fitted on what was known at ``as_of``."""
+    known = interactions(lake, as_of)
+    return {name: method().fit(known, as_of=as_of, seed=seed) for name, method in GENERATORS.items()}
+
+
+def _weights(lake: Lake, since: datetime, until: datetime, seed: int) -> dict[str, float]:
+    """Learn the blend's weights from what members with a history first engaged with from ``since`` to ``until``."""
+    before = histories(lake, since)
+    rows = engaged_watches(lake, until).to_pandas()
+    later = rows[rows["at"] >= since].groupby("user_id")["media_id"].agg(list)
+    members = sorted(str(user) for user in later.index if user in before)
+    if len(members) > MOST_MEMBERS:
+        members = sorted(np.random.default_rng(seed).choice(members, MOST_MEMBERS, replace=False).tolist())
+    generators = fit_all(lake, since, seed)
+    code = {media: place for place, media in enumerate(next(iter(generators.values())).catalogue.tolist())}
+    new = {user: [code[m] for m in later[user] if m in code and m not in before[user].media] for user in members}
+    asked = [user for user in members if new[user]]
+    return learn(generators, [before[user] for user in asked], [new[user] for user in asked], BlendConfig())
 
 
 def load(release: Path) -> dict[str, FittedGenerator]:
     """The generators of a release, by name; ReleaseError names one that this version does not know."""
     found = {}
-    for folder in sorted((release / FOLDER).iterdir()):
+    for folder in sorted(path for path in (release / FOLDER).iterdir() if path.is_dir()):
         if folder.name not in FITTED:
             raise ReleaseError(f"{release} holds generator {folder.name!r}, which is not one of {', '.join(FITTED)}")
         found[folder.name] = FITTED[folder.name].load(folder)
     return found
+
+
+def load_blend(release: Path) -> BlendConfig:
+    """The blend that was learned for a release."""
+    return BlendConfig(**json.loads((release / FOLDER / BLEND).read_text(encoding="utf-8")))

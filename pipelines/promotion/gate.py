@@ -3,8 +3,8 @@
 A challenger is rejected outright where it learnt from the window, or lacks a figure that the policy asks for. Then,
 each claim judged by the paired interval of the challenger's gain:
 
-- the floor: it must beat popularity on the primary metric. Surely below popularity: reject.
-- no champion: beating the floor is enough to promote.
+- the floors: it must beat popularity, or lose no more than the stated share, on each. Surely below one: reject.
+- no champion: holding every floor is enough to promote.
 - a champion: it must beat it on the primary metric, and on no guardrail be worse by the margin or more.
   Surely worse on the primary metric, or surely beyond a guardrail's margin: reject.
 - anything not surely one or the other is inconclusive, and so is a figure that rests on too few members.
@@ -55,7 +55,8 @@ def decide(challenger: Evidence, champion: Evidence | None, floor: Evidence, pol
 def _comparisons(
     challenger: Evidence, champion: Evidence | None, floor: Evidence, policy: Policy, seed: int
 ) -> list[Comparison]:
-    found = [compare(policy.primary, "floor", challenger, floor, policy.floor_margin, policy, seed)]
+    asked = {rule.metric: rule.needed(figure(rule.metric, floor)[0]) for rule in policy.floors}
+    found = [compare(m, "floor", challenger, floor, need, policy, seed) for m, need in asked.items()]
     if champion is None:
         return found
     needed = {policy.primary: policy.superiority_margin} | {g.metric: -g.margin for g in policy.guardrails}
@@ -80,7 +81,7 @@ def _judge(comparisons: tuple[Comparison, ...], policy: Policy) -> Verdict:
 
 def _claim(comparison: Comparison) -> str:
     if comparison.needed < 0:
-        return f"not worse than the {comparison.against} by {-comparison.needed:g}"
+        return f"not worse than the {comparison.against} by {-comparison.needed:.4g}"
     by = f" by more than {comparison.needed:g}" if comparison.needed else ""
     return f"better than the {comparison.against}{by}"
 
@@ -93,7 +94,9 @@ def _unfit(challenger: Evidence, policy: Policy) -> list[str]:
             f"{challenger.test_from}: fit it on earlier days only"
         ]
     reasons = []
-    for metric in (policy.primary, *(g.metric for g in policy.guardrails)):
+    for metric in dict.fromkeys(
+        [policy.primary, *(f.metric for f in policy.floors), *(g.metric for g in policy.guardrails)]
+    ):
         try:
             value, members = figure(metric, challenger)
         except ReleaseError as exc:

@@ -19,12 +19,24 @@ class Guardrail(Config):
     margin: PositiveFloat
 
 
+class Floor(Config):
+    """A metric on which a challenger must beat popularity by more than ``gain``, or may lose at most a share of it."""
+
+    metric: str = Field(pattern=METRIC)
+    gain: NonNegativeFloat = 0.0
+    share_to_lose: float = Field(default=0.0, ge=0, lt=1)
+
+    def needed(self, value: float) -> float:
+        """What is asked of the gain over a floor whose own figure is ``value``."""
+        return -self.share_to_lose * abs(value) if self.share_to_lose else self.gain
+
+
 class Policy(Config):
     """See policy.yaml, which explains each key."""
 
     primary: str = Field(pattern=METRIC)
     superiority_margin: NonNegativeFloat = 0.0
-    floor_margin: NonNegativeFloat = 0.0
+    floors: tuple[Floor, ...] = Field(min_length=1)
     guardrails: tuple[Guardrail, ...] = ()
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     resamples: PositiveInt = 1000
@@ -33,10 +45,11 @@ class Policy(Config):
 
     @model_validator(mode="after")
     def _one_margin_a_metric(self) -> "Policy":
-        names = [g.metric for g in self.guardrails]
-        twice = sorted({n for n in names if names.count(n) > 1})
-        if twice:
-            raise ValueError(f"guardrails name {', '.join(twice)} more than once: give each metric one margin")
+        for rules in ("guardrails", "floors"):
+            names = [rule.metric for rule in getattr(self, rules)]
+            twice = sorted({n for n in names if names.count(n) > 1})
+            if twice:
+                raise ValueError(f"{rules} name {', '.join(twice)} more than once: give each metric one margin")
         return self
 
 

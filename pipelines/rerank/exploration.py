@@ -22,7 +22,7 @@ class ExplorationConfig(Config):
     the draw that ignores scores, so that no propensity is tiny.
     """
 
-    slots: tuple[int, ...] = (4, 8)
+    slots: tuple[int, ...] = (7,)
     actions: PositiveInt = 10
     temperature: PositiveFloat = 1.0
     uniform: float = Field(default=0.2, ge=0, le=1)

@@ -11,10 +11,11 @@ from pipelines.core.errors import ReleaseError
 from pipelines.core.evidence import Evidence, rows
 from pipelines.promotion.comparison import compare
 from pipelines.promotion.gate import decide
-from pipelines.promotion.policy import Guardrail, Policy
+from pipelines.promotion.policy import Floor, Guardrail, Policy
 
 POLICY = Policy(
     primary="page.ndcg@10",
+    floors=(Floor(metric="page.ndcg@10"),),
     guardrails=(Guardrail(metric="ranker.log_loss", margin=0.02), Guardrail(metric="ranker.auc", margin=0.02)),
     resamples=300,
     row_resamples=100,
@@ -81,6 +82,21 @@ def test_a_challenger_below_popularity_is_refused_even_without_a_champion():
 
 def test_a_challenger_as_good_as_popularity_is_inconclusive():
     assert decide(FLOOR, None, FLOOR, POLICY, seed=1).verdict == "inconclusive"
+
+
+def test_a_floor_that_may_be_missed_by_a_share_is_held_by_an_equal_page_and_not_by_a_worse_one():
+    policy = POLICY.model_copy(update={"floors": (Floor(metric="page.ndcg@10", share_to_lose=0.1),)})
+    assert decide(FLOOR, None, FLOOR, policy, seed=1).verdict == "promote"
+    worse = decide(scored(lift=-0.2), None, FLOOR, policy, seed=1)
+    assert worse.verdict == "reject"
+    assert "not worse than the floor by" in worse.reasons[0]
+
+
+def test_every_floor_must_be_held():
+    floors = (Floor(metric="page.ndcg@10", share_to_lose=0.1), Floor(metric="ranker.gauc"))
+    policy = POLICY.model_copy(update={"floors": floors})
+    assert decide(scored(), None, scored(noise=2.0), policy, seed=1).verdict == "promote"
+    assert decide(scored(noise=2.0), None, scored(), policy, seed=1).verdict == "reject"
 
 
 def test_a_gain_that_is_real_but_smaller_than_the_margin_is_inconclusive():

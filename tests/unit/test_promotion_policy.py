@@ -23,7 +23,10 @@ def test_the_policy_we_ship_is_valid():
             r"guardrails\.0\.margin: .* greater than 0",
         ),
         ("primary: p.a\nconfidence: 95", "confidence: Input should be less than 1"),
-        ("primary: p.a\nguardrails: [{metric: p.b, margin: 1}, {metric: p.b, margin: 2}]", "p.b more than once"),
+        (
+            "primary: p.a\nfloors: [{metric: p.a}]\nguardrails: [{metric: p.b, margin: 1}, {metric: p.b, margin: 2}]",
+            "p.b more than once",
+        ),
         ("primary: [", "is no YAML"),
     ],
 )
