@@ -5,8 +5,8 @@ Builds a point-in-time training set, fits the generators and the ranker on past 
 the champion and the popularity floor, and registers the release in MLflow. The verdict is *promote*, *reject* or
 *inconclusive*; only *promote* moves the alias `champion`.
 
-**Form.** `through` is the last day to test on (empty: the last day with features), `test_days` how many days judge (empty: about a seventh of all days).
-`force` retrains although the watermark says that nothing is new.
+**Form.** `through` is the last day to test on (empty: the last day with features), `test_days` how many days judge
+(empty: about a seventh of all days). `force` retrains although the watermark says that nothing is new.
 
 **When it is skipped.** Nothing new since the last retraining: the asset event was a wake-up, the watermark decided.
 """

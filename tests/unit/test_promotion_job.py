@@ -14,7 +14,7 @@ from pipelines.core.errors import ReleaseError
 from pipelines.core.evidence import Evidence, rows
 from pipelines.core.settings import Settings
 from pipelines.promotion import job, ledger
-from pipelines.promotion.policy import Guardrail, Policy
+from pipelines.promotion.policy import Floor, Guardrail, Policy
 
 pytestmark = [
     # MLflow 3.17 maps its tables with a loader strategy that SQLAlchemy 2.1 deprecates.
@@ -25,6 +25,7 @@ pytestmark = [
 AT = datetime(2022, 5, 3, 6, tzinfo=UTC)
 POLICY = Policy(
     primary="page.ndcg@10",
+    floors=(Floor(metric="page.ndcg@10"),),
     guardrails=(Guardrail(metric="ranker.log_loss", margin=0.02),),
     resamples=200,
     row_resamples=50,
