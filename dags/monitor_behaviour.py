@@ -55,7 +55,7 @@ def monitor_behaviour():
         from monitoring import job
         from pipelines.core.settings import load
 
-        return job.behaviour(load(), interval, seed=params["seed"], at=datetime.now(UTC))
+        return job.report(load(), interval, seed=params["seed"], at=datetime.now(UTC))
 
     interval = plan()
     export_events(interval) >> compute(interval) >> report(interval)
