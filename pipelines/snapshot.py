@@ -76,7 +76,10 @@ class MediaSnapshot:
 
 
 def as_array(column: pa.ChunkedArray) -> np.ndarray:
-    """Numbers as (n,) float32 with NaN, strings as (n,) objects with None, lists of numbers as (n, longest) float32."""
+    """Numbers as (n,) float64 with NaN, strings as (n,) objects with None, lists of numbers as (n, longest) float32.
+
+    Not float32: a moment in unix seconds would be off by up to a minute, and what is computed from it with it.
+    """
     whole = column.combine_chunks()
     if pa.types.is_list(whole.type) or pa.types.is_large_list(whole.type):
         rows = [row if row is not None else [] for row in whole.to_pylist()]
@@ -86,7 +89,7 @@ def as_array(column: pa.ChunkedArray) -> np.ndarray:
         return packed
     if pa.types.is_string(whole.type) or pa.types.is_large_string(whole.type):
         return np.asarray(whole.to_numpy(zero_copy_only=False), dtype=object)
-    return np.asarray(pc.cast(whole, pa.float32()).to_numpy(zero_copy_only=False))
+    return np.asarray(pc.cast(whole, pa.float64()).to_numpy(zero_copy_only=False))
 
 
 def build(settings: Settings, at: datetime) -> tuple[pa.Table, pa.Table]:
