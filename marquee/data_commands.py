@@ -169,12 +169,12 @@ def _empty_home(settings: Settings, home: Path | None) -> Iterator[Settings]:
 
 
 def _figures(value: Any, name: str = "") -> list[tuple[str, str]]:
-    """A nested report as lines: ``ranker.auc  0.861 (0.858 to 0.864)``."""
+    """The figures of a nested report as lines, ``ranker.auc  0.8610 (0.8580 to 0.8640)``, and its outermost words."""
     if isinstance(value, dict) and set(value) == {"value", "low", "high"}:
         return [(name, "{value:.4f} ({low:.4f} to {high:.4f})".format(**value))]
     if isinstance(value, dict):
         return [line for key, part in value.items() for line in _figures(part, f"{name}.{key}".lstrip("."))]
-    return [(name, str(value))]
+    return [] if "." in name else [(name, str(value))]
 
 
 def _reasons(counts: dict[str, int]) -> str:

@@ -18,7 +18,7 @@ from pipelines.core.settings import Settings
 CHAIN = ("refresh_features", "retrain", "simulate_traffic", "monitor_behaviour")
 """The first is triggered; each of the others is woken by the asset of the one before it."""
 
-WORLD = {"seed": 20260105, "members": 1200, "days": 42}
+WORLD = {"seed": 20260105, "members": 3000, "days": 42}
 HELD_BACK_DAYS = 2
 """Days of the data that the first release does not see, so that there is a future to serve and to compare with."""
 
