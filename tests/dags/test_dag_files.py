@@ -1,0 +1,93 @@
+"""The DAG files as Airflow reads them: whole, documented, typed, joined by assets, and light."""
+
+import ast
+import importlib
+import inspect
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DAGS = Path(__file__).resolve().parents[2] / "dags"
+SHARED = {"assets.py", "forms.py"}
+FEATURES, RELEASE, TRAFFIC = "marquee://features/", "marquee://release/", "marquee://traffic/"
+
+
+@pytest.fixture(scope="module")
+def described(ask_airflow) -> dict[str, Any]:
+    return ask_airflow("describe")
+
+
+def test_every_file_is_read_and_holds_one_dag_of_its_name(described):
+    assert described["errors"] == {}
+    files = {path.name for path in DAGS.glob("*.py")} - SHARED
+    assert {f"{dag_id}.py": dag["file"] for dag_id, dag in described["dags"].items()} == {f: f for f in files}
+    assert set(described["dags"]) == {"refresh_features", "retrain", "simulate_traffic", "monitor_behaviour"}
+
+
+def test_reading_the_files_imports_nothing_heavy(described):
+    assert described["brought"] == []
+
+
+def test_every_dag_says_what_it_is_for_and_what_its_form_means(described):
+    for dag_id, dag in described["dags"].items():
+        assert dag["doc"].strip().startswith(f"### {dag_id}: ")
+        assert "**Form.** " in dag["doc"]
+        assert "marquee" in dag["tags"]
+        assert len(dag["tags"]) > 1
+        assert dag["catchup"] is False
+
+
+def test_every_field_of_a_form_has_a_type_a_description_and_a_default(described):
+    fields = {(dag, name): field for dag, of in described["dags"].items() for name, field in of["params"].items()}
+    assert len(fields) >= 13
+    for field in fields.values():
+        assert field["type"] in ("integer", "string", "boolean", ["null", "string"], ["null", "integer"])
+        assert field["said"].endswith(".")
+        assert (field["default"] is None) == ("null" in field["type"])
+    assert fields["retrain", "ranker"]["enum"] == ["gbdt", "logistic"]
+    assert fields["retrain", "through"]["format"] == "date"
+    assert (fields["retrain", "test_days"]["minimum"], fields["retrain", "test_days"]["maximum"]) == (1, 60)
+
+
+def test_each_dag_wakes_the_next_by_an_asset(described):
+    told = {dag_id: (dag["wakes_on"], dag["tells"]) for dag_id, dag in described["dags"].items()}
+    assert told == {
+        "refresh_features": ([], [FEATURES]),
+        "retrain": ([FEATURES], [RELEASE]),
+        "simulate_traffic": ([RELEASE], [TRAFFIC]),
+        "monitor_behaviour": ([TRAFFIC], []),
+    }
+
+
+def test_an_asset_is_told_of_only_when_the_last_task_has_succeeded(described):
+    for dag in described["dags"].values():
+        assert not {task for task, _ in dag["edges"]} & set(dag["tellers"])
+
+
+def test_the_tasks_of_a_retraining_follow_one_another(described):
+    order = ["plan", "build_training_set", "fit_generators", "fit_ranker", "judge", "promote"]
+    edges = {tuple(edge) for edge in described["dags"]["retrain"]["edges"]}
+    assert set(pairwise(order)) <= edges
+    assert all(order.index(task) < order.index(below) for task, below in edges)
+
+
+def calls() -> Iterator[tuple[str, str, int, tuple[str, ...]]]:
+    """(module, function, positional arguments, names of the others) of what tasks call in modules that they import."""
+    for path in sorted(DAGS.glob("*.py")):
+        for task in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            body = task.body if isinstance(task, ast.FunctionDef) else []
+            imports = [node for node in body if isinstance(node, ast.ImportFrom) and node.module != "datetime"]
+            held = {alias.name: f"{node.module}.{alias.name}" for node in imports for alias in node.names}
+            for call in (node for part in body for node in ast.walk(part) if isinstance(node, ast.Call)):
+                match call.func:
+                    case ast.Attribute(value=ast.Name(id=name), attr=function) if name in held:
+                        yield held[name], function, len(call.args), tuple(str(k.arg) for k in call.keywords)
+
+
+@pytest.mark.parametrize(("module", "function", "given", "named"), sorted(set(calls())))
+def test_what_a_task_calls_exists_and_takes_what_it_is_given(module, function, given, named):
+    called = getattr(importlib.import_module(module), function)
+    inspect.signature(called).bind(*[None] * given, **dict.fromkeys(named))

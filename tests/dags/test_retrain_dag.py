@@ -1,0 +1,113 @@
+"""One whole retraining through dag.test(): a small world, real Feast, real MLflow on SQLite, real Airflow."""
+
+import json
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines import refreshing, retraining
+from pipelines.adapters.model_registry import MODEL, ModelRegistry
+from pipelines.candidates import GENERATORS
+from pipelines.core import release
+from pipelines.core.lake import Lake
+from pipelines.core.settings import Settings
+from pipelines.ingestion import job as ingestion
+from pipelines.promotion import ledger
+from pipelines.simulation.config import WorldConfig
+from pipelines.simulation.world import simulate
+from pipelines.sources import SOURCES
+
+pytestmark = [
+    # Ibis calls DuckDB by the old name of to_arrow_table.
+    pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning"),
+    # MLflow 3.17 maps its tables with a loader strategy that SQLAlchemy 2.1 deprecates.
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy"),
+    # MLflow keeps one engine a database file for the life of the process.
+    pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning"),
+]
+
+FIRST, DAYS, TEST_DAYS = date(2026, 1, 5), 21, 2
+LAST = FIRST + timedelta(days=DAYS - 1)
+TASKS = ("plan", "build_training_set", "fit_generators", "fit_ranker", "judge", "promote")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The home after two runs of the DAG with the same form, and what Airflow said of them."""
+
+    settings: Settings
+    runs: list[dict[str, Any]]
+
+    @property
+    def registry(self) -> ModelRegistry:
+        return ModelRegistry(self.settings)
+
+
+def refreshed(home: Path) -> Settings:
+    """A home whose world is imported and whose features are computed and online, as refresh_features leaves it."""
+    simulate(WorldConfig(seed=3, members=400, days=DAYS), home / "world")
+    settings = Settings(home=home / "home")
+    source = SOURCES["tables"](home / "world")
+    ingestion.ingest(Lake(settings.lake_path), source.dataset, source.batches())
+    interval = refreshing.plan(settings, None, None)
+    refreshing.compute(settings, interval)
+    refreshing.publish(settings, interval)
+    return settings
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, ask_airflow) -> Trained:
+    settings = refreshed(tmp_path_factory.mktemp("retrain"))
+    form = json.dumps({"test_days": TEST_DAYS})
+    return Trained(settings, ask_airflow("run", "retrain", form, form, home=settings.root))
+
+
+def test_a_retraining_succeeds_task_by_task(trained):
+    assert trained.runs[0] == {"state": "success", "tasks": dict.fromkeys(TASKS, "success")}
+
+
+def test_it_registers_one_release_with_a_verdict_and_notes_it_in_the_ledger(trained):
+    (held,) = trained.registry.releases()
+    assert trained.registry.alias("challenger") == held
+    verdict = trained.registry.tags(held.version)["verdict"]
+    assert verdict in ("promote", "reject", "inconclusive")
+    assert trained.registry.champion() == (held if verdict == "promote" else None)
+    (line,) = ledger.at_home(trained.settings.root).read()
+    assert (line.release_id, line.version, line.facts["verdict"]) == (held.release_id, held.version, verdict)
+    assert line.actor.startswith("retrain manual__")
+
+
+def test_the_registered_release_is_whole_and_is_of_days_before_its_test(trained, tmp_path):
+    (held,) = trained.registry.releases()
+    manifest = release.verify(trained.registry.download(held.version, tmp_path))
+    assert manifest.release_id == held.release_id
+    assert (manifest.trained_from, manifest.watermark) == (FIRST, LAST - timedelta(days=TEST_DAYS))
+    assert manifest.ranker == "gbdt"
+    assert set(manifest.generators) == set(GENERATORS)
+    for part, metric in (("ranker", "auc"), ("ranker_all_impressions", "ece"), ("page", "ndcg@10")):
+        figure = manifest.metrics[part][metric]
+        assert figure["low"] <= figure["value"] <= figure["high"]
+
+
+def test_every_part_is_registered_for_lineage(trained):
+    names = {model.name for model in trained.registry._client.search_registered_models()}
+    assert names == {MODEL, "marquee-ranker-gbdt", *(f"marquee-generator-{name}" for name in GENERATORS)}
+
+
+def test_the_watermark_moves_and_a_second_run_is_skipped_and_doubles_nothing(trained):
+    assert Lake(trained.settings.lake_path).watermark(retraining.TRAINED).through == LAST
+    assert Lake(trained.settings.lake_path).watermark(retraining.TRAINED).version == 1
+    later = dict.fromkeys(TASKS, "skipped") | {"plan": "success"}
+    assert trained.runs[1] == {"state": "success", "tasks": later}
+    assert len(trained.registry.releases()) == 1
+    assert len(ledger.at_home(trained.settings.root).read()) == 1
+
+
+def test_the_training_set_has_every_impression_once(trained):
+    rows = Lake(trained.settings.lake_path).read(f"training/{LAST - timedelta(days=TEST_DAYS - 1)}")
+    ids = rows["impression_id"].to_pylist()
+    assert len(ids) == len(set(ids))
+    assert set(rows["split"].to_pylist()) == {"fit", "calibrate", "test"}
