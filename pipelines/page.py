@@ -3,7 +3,7 @@
 Serving, the backtest and monitoring all come here, so the page that is evaluated is the page that is served.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -117,6 +117,11 @@ class Pager:
         return {**self.snapshot.features, **self.release.ranker.encode(self.snapshot.features)}
 
     @cached_property
+    def _of_member(self) -> list[str]:
+        """The member's features that the ranker reads; the catalogue lets no other feature begin so."""
+        return [name for name in self.release.ranker.feature_names if name.startswith("user_")]
+
+    @cached_property
     def _settings(self) -> tuple[BlendConfig, OrderingConfig, DiversityConfig, ExplorationConfig]:
         stored = self.release.manifest.settings
         return (
@@ -191,7 +196,7 @@ class Pager:
         n = len(rows)
         at = np.full(n, np.datetime64(request.at.replace(tzinfo=None), "us"))
         media = {name: values[rows] for name, values in self._media.items()}
-        user = user_columns(user_row)
+        user = user_columns(user_row, self._of_member)
         context = context_features(
             at[:1],
             zone=self.release.manifest.time_zone,
@@ -229,10 +234,13 @@ def _proposers(blended: Blended, code: int) -> tuple[str, ...]:
     return tuple(sorted(ranks, key=lambda name: ranks[name]))
 
 
-def user_columns(row: Mapping[str, object]) -> dict[str, np.ndarray]:
-    """A member's online row as columns of one row: (1,) objects, None = absent; packed (1, d), no width = absent."""
+def user_columns(row: Mapping[str, object], names: Iterable[str] = ()) -> dict[str, np.ndarray]:
+    """A member's online row as columns of one row: (1,) objects, None = absent; packed (1, d), no width = absent.
+
+    ``names`` are absent where the row lacks them: a page is made although the feature store was never reached.
+    """
     columns: dict[str, np.ndarray] = {name: np.zeros((1, 0)) for name in PACKED}
-    for name in USER_NEEDS:
+    for name in (*USER_NEEDS, *names):
         columns.setdefault(name, np.array([None], dtype=object))
     for name, value in row.items():
         if isinstance(value, (list, tuple, np.ndarray)):
