@@ -44,12 +44,13 @@ def result(value: Mapping[str, Any]) -> None:
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table on stdout; figures are right-aligned. Where nobody looks (a pipe), it is as wide as its text."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-    drawn = Table(title=title, title_justify="left", title_style="bold")
+    drawn = Table()
     for number, name in enumerate(columns):
         figures = bool(rows) and all(isinstance(row[number], int | float) for row in rows)
         drawn.add_column(name, justify="right" if figures else "left", overflow="fold")
     for row in rows:
         drawn.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
+    console.print(f"\n{title}", style="bold", markup=False, soft_wrap=True)
     console.print(drawn)
 
 

@@ -54,7 +54,7 @@ def _show_report(folder: Path) -> None:
 def show_addresses(stack: Stack) -> None:
     """Where the servers were, and how to have them again."""
     rows = [(server.name, server.url) for server in stack.status()]
-    console.table(f"Served again by: make up MARQUEE_HOME={_short(stack.home)}", ("server", "address"), rows)
+    console.table(f"Have it served again: make up MARQUEE_HOME={_short(stack.home)}", ("server", "address"), rows)
 
 
 def _show_champion(settings: Settings) -> None:
