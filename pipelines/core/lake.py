@@ -8,6 +8,7 @@
 A table's name may hold slashes (``features/user_activity``). Timestamps are microseconds UTC.
 """
 
+import fcntl
 import json
 import os
 import uuid
@@ -71,6 +72,17 @@ class Lake:
             os.replace(staged, target)
         finally:
             staged.unlink(missing_ok=True)
+
+    @contextmanager
+    def alone(self, table: str) -> Iterator[None]:
+        """Wait for others that write ``table`` or below it, and remove what one that was killed left half-written."""
+        root = self.root / table
+        root.mkdir(parents=True, exist_ok=True)
+        with (root / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for torn in root.rglob(f".{DATA}.*.tmp"):
+                torn.unlink(missing_ok=True)
+            yield
 
     def days(self, table: str, first: date | None = None, last: date | None = None) -> list[date]:
         """The days published, in order, optionally only from ``first`` to ``last`` (both included)."""
