@@ -46,12 +46,12 @@ def refresh(settings: Settings, first: date, last: date) -> dict[str, int]:
     dataset = lake.dataset
     if not lake.exists("media"):
         raise DataError(f"media has no rows in {lake.root}: run `marquee import` first")
-    values = vocabulary.grow(lake, vocabulary.GENRES, _genres(lake))
-    with _engine() as connection:
+    with lake.alone(WATERMARK), _engine() as connection:
+        values = vocabulary.grow(lake, vocabulary.GENRES, _genres(lake))
         views = _views(connection, lake, dataset, values)
         span = _span(lake, list(views), first, last)
         rows = {view: _publish(lake, view, found, span, dataset.time_zone) for view, found in views.items()}
-    lake.advance(WATERMARK, last)
+        lake.advance(WATERMARK, last)
     return rows
 
 
