@@ -1,0 +1,237 @@
+"""Pages of a real release on a small world: what may stand on them, what repeats, and features as in training."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines import refreshing, retraining, snapshot
+from pipelines.adapters.feature_store import FeatureStore
+from pipelines.core.contracts import History
+from pipelines.core.lake import Lake
+from pipelines.core.settings import Settings
+from pipelines.features.catalogue import Feature, features
+from pipelines.ingestion import job as ingestion
+from pipelines.page import EXPLORATION, Page, Pager, PageRequest, load_release, popular
+from pipelines.simulation.config import WorldConfig
+from pipelines.simulation.world import simulate
+from pipelines.snapshot import MediaSnapshot
+from pipelines.sources import SOURCES
+from pipelines.training_data import job as training_data
+
+# Ibis calls DuckDB by the old name of to_arrow_table.
+pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
+
+FIRST, DAYS = date(2026, 1, 5), 15
+AT = datetime(2026, 1, 20, 19, 37, 11, tzinfo=UTC)
+"""An evening of the day after the last one computed: what the snapshot is served on."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A pager over the current snapshot, and the feature store that training would ask."""
+
+    settings: Settings
+    pager: Pager
+    store: FeatureStore
+
+    @property
+    def snapshot(self) -> MediaSnapshot:
+        return self.pager.snapshot
+
+    @property
+    def faithful(self) -> str:
+        """The member with the longest history."""
+        return max(self.snapshot.histories, key=lambda user: len(self.snapshot.histories[user].media))
+
+    def page(self, user: str, request_id: str = "r", exclude: frozenset[str] = frozenset(), **more) -> Page:
+        request = PageRequest(user, request_id, more.pop("at", AT), **more)
+        return self.pager.assemble(request, self.store.user_row(user), self.snapshot.history(user), exclude)
+
+
+def odd_seconds(folder: Path) -> None:
+    """Titles arrive at odd seconds: a world's arrive at midnight, which even coarse numbers hold exactly."""
+    media, name = pq.read_table(folder / "media.parquet"), "platform_at"
+    later = pc.add(media[name], pa.scalar(timedelta(seconds=4007), pa.duration("us")))
+    media = media.set_column(media.schema.get_field_index(name), media.schema.field(name), later)
+    pq.write_table(media, folder / "media.parquet", coerce_timestamps="us")
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    home = tmp_path_factory.mktemp("page")
+    simulate(WorldConfig(seed=5, members=250, days=DAYS, media=160), home / "world")
+    odd_seconds(home / "world")
+    settings = Settings(home=home / "home")
+    source = SOURCES["tables"](home / "world")
+    ingestion.ingest(Lake(settings.lake_path), source.dataset, source.batches())
+    interval = refreshing.plan(settings, None, None)
+    refreshing.compute(settings, interval)
+    refreshing.publish(settings, interval)
+    window = retraining.plan_window(Lake(settings.lake_path), FIRST + timedelta(days=DAYS - 2))
+    training_data.build(settings, window, 7)
+    retraining.fit_generators(settings, window, seed=7)
+    retraining.fit_ranker(settings, window, seed=7, method="logistic")
+    folder = retraining.staging(settings, window) / retraining.RELEASE
+    retraining.seal(settings, window, seed=7, folder=folder)
+    held = snapshot.current(settings)
+    assert held is not None
+    return Stage(settings, Pager(load_release(folder), MediaSnapshot.load(held)), FeatureStore(settings))
+
+
+@pytest.mark.parametrize("k", [1, 10, 11, 10_000])
+def test_a_page_holds_what_was_asked_for_or_every_candidate_each_once(stage, k):
+    page = stage.page(stage.faithful, k=k)
+    row, history = stage.store.user_row(stage.faithful), stage.snapshot.history(stage.faithful)
+    candidates = stage.pager.assemble_with_candidates(PageRequest(stage.faithful, "r", AT), row, history)[1]
+    shown = [item.media_id for item in page.items]
+    assert len(shown) == len(set(shown)) == min(k, len(candidates))
+    assert [item.position for item in page.items] == list(range(len(shown)))
+    assert all(0 <= item.score <= 1 and item.title and item.reason for item in page.items)
+    assert (page.release_id, page.snapshot_version) == (stage.pager.release.release_id, stage.snapshot.version)
+
+
+def test_a_page_of_none_is_empty(stage):
+    assert stage.page(stage.faithful, k=0).items == ()
+
+
+def test_a_stranger_gets_a_page_of_what_is_popular(stage):
+    page = stage.page("nobody-knows-me", country="US")
+    liked = popular(stage.pager, History(), len(stage.snapshot.ids))
+    assert len(page.items) == 10
+    assert {item.media_id for item in page.items} <= set(liked)
+    assert not any(item.reason.startswith("Because you watched") for item in page.items)
+
+
+def test_a_member_with_no_row_at_all_gets_a_page_too(stage):
+    request = PageRequest(stage.faithful, "r", AT, country="US")
+    assert len(stage.pager.assemble(request, {}, stage.snapshot.history(stage.faithful)).items) == 10
+
+
+def test_what_was_watched_or_is_excluded_is_not_shown(stage):
+    for user in sorted(stage.snapshot.histories)[:40]:
+        first = stage.page(user)
+        gone = frozenset(item.media_id for item in first.items)
+        second = stage.page(user, exclude=gone)
+        shown = {item.media_id for page in (first, second) for item in page.items}
+        assert not shown & set(stage.snapshot.history(user).media)
+        assert not gone & {item.media_id for item in second.items}
+
+
+def test_a_title_is_shown_only_where_there_are_rights(stage):
+    rights = dict(zip(stage.snapshot.ids.tolist(), stage.snapshot.rights, strict=True))
+    countries = sorted({country for held in rights.values() if held for country in held})
+    assert len(countries) > 2
+    user = stage.faithful
+    everywhere = {media for media, held in rights.items() if held is None}
+    for country in (*countries, "ZZ"):
+        shown = {item.media_id for item in stage.page(user, k=10_000, country=country).items}
+        assert shown
+        assert all(rights[media] is None or country in rights[media] for media in shown)
+    assert shown <= everywhere
+    at_home = stage.page(user, country=stage.store.user_row(user)["user_country"])
+    assert stage.page(user).items == at_home.items
+
+
+def test_one_request_id_always_gets_the_same_page(stage):
+    assert stage.page(stage.faithful, "again") == stage.page(stage.faithful, "again")
+    assert len({tuple(i.media_id for i in stage.page(stage.faithful, f"r{n}").items) for n in range(20)}) > 1
+
+
+def test_three_thousand_replays_choose_as_often_as_the_logged_propensities_say(stage):
+    user, n = stage.faithful, 3000
+    row, history = stage.store.user_row(user), stage.snapshot.history(user)
+    slots: dict[int, Counter[str]] = {}
+    logged: dict[int, set[tuple]] = {}
+    fixed = set()
+    for replay in range(n):
+        page = stage.pager.assemble(PageRequest(user, f"replay-{replay}", AT), row, history)
+        fixed.add(tuple(item.media_id for item in page.items if item.policy != EXPLORATION))
+        for item in page.items:
+            if item.policy == EXPLORATION:
+                slots.setdefault(item.position, Counter())[item.media_id] += 1
+                logged.setdefault(item.position, set()).add((item.action_set, item.action_propensities))
+                assert item.propensity == item.action_propensities[item.action_set.index(item.media_id)]
+    assert len(fixed) == 1
+    assert set(slots) == set(stage.pager.release.manifest.settings["exploration"]["slots"])
+    for position, counts in slots.items():
+        ((actions, propensities),) = logged[position]
+        assert sum(propensities) == pytest.approx(1)
+        for media, propensity in zip(actions, propensities, strict=True):
+            assert counts[media] / n == pytest.approx(propensity, abs=4.5 * np.sqrt(propensity * (1 - propensity) / n))
+
+
+def asked(stage: Stage, user: str, request: PageRequest) -> pd.DataFrame:
+    """What training would join for this member, every media of the snapshot, and this moment."""
+    rows = pd.DataFrame({"user_id": user, "media_id": stage.snapshot.ids, "event_timestamp": pd.Timestamp(request.at)})
+    return stage.store.historical(
+        rows.assign(device=request.device, country=request.country, surface=request.surface).astype(
+            {"device": object, "country": object}
+        )
+    )
+
+
+def column(found: pd.DataFrame, feature: Feature) -> np.ndarray:
+    if feature.dtype == "float":
+        return pd.to_numeric(found[feature.name]).to_numpy(np.float64)
+    values = found[feature.name].to_numpy(object, copy=True)
+    values[pd.isna(values)] = None
+    return values
+
+
+@pytest.mark.parametrize("country", [None, "AU"])
+@pytest.mark.parametrize("who", ["faithful", "newest", "stranger"])
+def test_a_page_is_scored_on_the_features_that_training_would_have_joined(stage, who, country):
+    known = sorted(stage.snapshot.histories, key=lambda user: (len(stage.snapshot.histories[user].media), user))
+    user = {"faithful": stage.faithful, "newest": known[0], "stranger": "nobody-knows-me"}[who]
+    request = PageRequest(user, "r", AT, device="tv", country=country)
+    offline = asked(stage, user, request)
+    page = stage.pager.features(np.arange(len(stage.snapshot.ids)), request, stage.store.user_row(user))
+    encoder = stage.pager.release.ranker
+    wanted = {f.name: f for f in features(Lake(stage.settings.lake_path).dataset) if f.name in encoder.feature_names}
+    assert set(wanted) == set(encoder.feature_names)
+    joined = {name: column(offline, feature) for name, feature in wanted.items()}
+    encoded = encoder.encode(joined)
+    assert np.isfinite(encoded["context_season"]).any() or (who, country) == ("stranger", None)
+    for name, feature in wanted.items():
+        if feature.dtype == "float":
+            np.testing.assert_allclose(page[name], joined[name], rtol=1e-6, atol=1e-6, err_msg=name)
+        else:
+            np.testing.assert_array_equal(page[name], encoded[name], err_msg=name)
+    served = encoder.probability(page)
+    np.testing.assert_allclose(served, encoder.probability(joined), rtol=1e-5)
+
+
+def test_the_words_of_the_snapshot_are_those_of_the_feature_store(stage):
+    offline = asked(stage, "nobody", PageRequest("nobody", "r", AT))
+    words = [f for f in features(Lake(stage.settings.lake_path).dataset) if (f.entity, f.dtype) == ("media", "string")]
+    assert len(words) > 8
+    for feature in words:
+        assert stage.snapshot.features[feature.name].tolist() == column(offline, feature).tolist(), feature.name
+
+
+def test_a_title_taken_down_since_the_release_is_not_shown(stage):
+    page = stage.page(stage.faithful)
+    gone = page.items[0].media_id
+    keep = stage.snapshot.ids != gone
+    places = np.flatnonzero(keep).tolist()
+    held = stage.snapshot
+    fewer = replace(
+        held,
+        ids=held.ids[keep],
+        features={name: values[keep] for name, values in held.features.items()},
+        titles=[held.titles[n] for n in places],
+        genres=[held.genres[n] for n in places],
+        rights=[held.rights[n] for n in places],
+        groups=[held.groups[n] for n in places],
+    )
+    again = replace(stage, pager=Pager(stage.pager.release, fewer)).page(stage.faithful)
+    assert len(again.items) == 10
+    assert gone not in {item.media_id for item in again.items}
