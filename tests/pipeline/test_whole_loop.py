@@ -1,0 +1,120 @@
+"""A data set through the whole of Marquee in one process, on a small world; and what a backtest refuses."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines import backtest
+from pipelines.core import release
+from pipelines.core.errors import DataError
+from pipelines.core.settings import Settings
+from pipelines.simulation.config import WorldConfig
+from pipelines.simulation.world import simulate
+
+# Ibis calls DuckDB by the old name of to_arrow_table.
+pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
+
+FIRST, TEST_FROM, TEST_TO = date(2026, 1, 5), date(2026, 1, 20), date(2026, 1, 22)
+FIGURES = {
+    "ranker": {"auc", "gauc", "log_loss", "ece"},
+    "ranker_all_impressions": {"log_loss", "ece"},
+    "candidates": {"recall@100"},
+    "page": {"ndcg@10", "map@10", "mar@10", "f1@10"},
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("loop") / "world"
+    simulate(WorldConfig(seed=4, members=300, days=20), folder)
+    return folder
+
+
+def run(world: Path, home: Path, **options: Any) -> dict[str, Any]:
+    given = {"source": "tables", "path": world, "test_from": TEST_FROM, "test_to": TEST_TO} | options
+    return backtest.run(given.pop("source"), given.pop("path"), settings=Settings(home=home), seed=7, **given)
+
+
+@pytest.fixture(scope="module")
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("backtest") / "home"
+
+
+@pytest.fixture(scope="module")
+def answer(world: Path, home: Path, said: list[str]) -> dict[str, Any]:
+    """What `marquee backtest tables --json` prints."""
+    return json.loads(json.dumps(run(world, home, say=said.append), allow_nan=False))
+
+
+def test_a_backtest_gives_every_figure_with_its_interval_for_the_release_and_for_popularity(answer):
+    for side in (answer, answer["popularity"]):
+        for part, names in FIGURES.items():
+            assert set(side[part]) == names
+            for name, figure in side[part].items():
+                assert set(figure) == {"value", "low", "high"}, (part, name)
+                assert 0 <= figure["low"] <= figure["value"] <= figure["high"], (part, name)
+    for part, names in FIGURES.items():
+        for name in names - {"log_loss"}:
+            assert answer[part][name]["high"] <= 1
+
+
+def test_it_learns_something_from_even_a_small_world(answer):
+    assert answer["ranker"]["auc"]["low"] > 0.5
+    assert answer["candidates"]["recall@100"]["value"] > 0.2
+
+
+def test_it_counts_what_its_figures_rest_on(answer):
+    counts = answer["counts"]
+    assert counts["rows_all_impressions"] > counts["rows"] > 1000
+    assert counts["members"] >= counts["page_members"] > 30
+    assert answer["import"]["tables"]["impressions"]["quarantined"] == 0
+
+
+def test_its_window_and_its_release_are_named_and_the_release_is_whole(answer, home):
+    assert answer["window"]["fit_from"] == FIRST.isoformat()
+    assert (answer["window"]["test_from"], answer["window"]["test_to"]) == (str(TEST_FROM), str(TEST_TO))
+    (folder,) = home.glob("staging/*/release")
+    manifest = release.verify(folder)
+    assert answer["release"] == manifest.release_id
+    assert manifest.watermark < TEST_FROM
+    assert manifest.metrics["page"] == answer["page"]
+
+
+def test_it_says_what_it_is_doing(answer, said):
+    assert [step.split()[0] for step in said] == ["import", "features", "training", "fit", "judge"]
+
+
+def test_an_unknown_source_is_refused_with_those_there_are(world, tmp_path):
+    with pytest.raises(DataError, match="source 'netflix' is not known: choose one of kuairand, movielens, tables"):
+        run(world, tmp_path, source="netflix")
+
+
+def test_a_folder_in_use_is_refused(answer, world, home):
+    with pytest.raises(DataError, match="already holds a lake: give the backtest an empty folder"):
+        run(world, home)
+
+
+@pytest.mark.parametrize(
+    ("test_from", "test_to", "message"),
+    [
+        (date(2027, 1, 1), None, "a test from 2027-01-01 to the end leaves nothing .* holds 2026-01-05 to 2026-01-24"),
+        (date(2026, 1, 6), None, "a test from 2026-01-06 to the end .* choose days with two days of events before"),
+        (TEST_FROM, date(2026, 1, 10), "a test from 2026-01-20 to 2026-01-10 leaves nothing to fit or to test on"),
+    ],
+)
+def test_days_that_leave_nothing_to_fit_or_to_test_on_are_refused(world, tmp_path, test_from, test_to, message):
+    with pytest.raises(DataError, match=message):
+        run(world, tmp_path, test_from=test_from, test_to=test_to)
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(DataError, match="nowhere"):
+        run(tmp_path / "nowhere", tmp_path / "home")
