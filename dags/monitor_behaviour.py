@@ -3,6 +3,7 @@
 
 Compares the champion's training window with the latest days it served (or, where it served none, the latest logged
 ones): an Evidently report, a table of each offline metric beside the same metric on the following days, and alerts.
+It runs every night, and after simulated traffic.
 
 **Form.** `first` and `last` name the days to look at; empty means every day after the champion's test window.
 
@@ -10,12 +11,14 @@ ones): an Evidently report, a table of each offline metric beside the same metri
 """
 
 from airflow.sdk import dag, task
+from airflow.timetables.assets import AssetOrTimeSchedule
+from airflow.timetables.trigger import CronTriggerTimetable
 from assets import TRAFFIC
 from forms import count, day
 
 
 @dag(
-    schedule=[TRAFFIC],
+    schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable("45 1 * * *", timezone="UTC"), assets=[TRAFFIC]),
     catchup=False,
     max_active_runs=1,
     doc_md=__doc__,

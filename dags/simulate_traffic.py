@@ -3,7 +3,7 @@
 
 Asks the running API for pages as members would, on the days after the champion was trained, and sends back what they
 watch. On the synthetic world their answer follows the world's truth; on real logs a title counts as watched exactly
-where the log says that this member watched it. Never run it against production members: it writes events.
+where the log says that this member watched it. It writes events, so in profile `production` it skips itself.
 
 **Form.** `members` is how many pages to ask for on each day, `days` how many days after the last refreshed one.
 """
@@ -26,6 +26,12 @@ from forms import count
     },
 )
 def simulate_traffic():
+    @task.short_circuit
+    def only_embedded() -> bool:
+        from pipelines.core.settings import load
+
+        return load().profile == "embedded"
+
     @task(outlets=[TRAFFIC])
     def visit(params: dict) -> list[dict]:
         from pipelines.core.settings import load
@@ -33,7 +39,7 @@ def simulate_traffic():
 
         return job.visit(load(), members=params["members"], days=params["days"], seed=params["seed"])
 
-    visit()
+    only_embedded() >> visit()
 
 
 simulate_traffic()

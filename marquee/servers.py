@@ -136,6 +136,8 @@ def environment(home: Path, ports: Mapping[str, int], inherited: Mapping[str, st
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), inherited.get("PATH", os.defpath)]),
         "PYTHONPATH": str(REPOSITORY),
         "PYTHONUNBUFFERED": "1",
+        # A BLAS with threads of its own spins on the cores that the servers and tasks share.
+        "OPENBLAS_NUM_THREADS": "1",
         "DO_NOT_TRACK": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
