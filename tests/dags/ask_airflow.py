@@ -1,7 +1,7 @@
 """Run by the tests of this folder in a process of its own, so that Airflow's import changes nothing in theirs.
 
 ask_airflow.py describe             what the DAG files define, as JSON
-ask_airflow.py run DAG_ID CONF...   dag.test() once for each JSON form; states of run and tasks, as JSON
+ask_airflow.py run DAG_ID FORM...   dag.test() for each DAG with its JSON form; the states of runs and tasks, as JSON
 """
 
 import json
@@ -47,13 +47,14 @@ def _described(dag: Any) -> dict[str, Any]:
     }
 
 
-def run(dag_id: str, forms: list[str]) -> list[dict[str, Any]]:
-    """Each run's state and its tasks' states."""
-    dag = bag().dags[dag_id]
-    runs = [dag.test(run_conf=json.loads(form)) for form in forms]
+def run(forms: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Each run's state and its tasks' states, one run after the other."""
+    dags = bag().dags
+    runs = [dags[dag_id].test(run_conf=json.loads(form)) for dag_id, form in forms]
     return [{"state": str(r.state), "tasks": {t.task_id: str(t.state) for t in r.get_task_instances()}} for r in runs]
 
 
 if __name__ == "__main__":
-    answer = describe() if sys.argv[1] == "describe" else run(sys.argv[2], sys.argv[3:])
+    given = sys.argv[2:]
+    answer = describe() if sys.argv[1] == "describe" else run(list(zip(given[::2], given[1::2], strict=True)))
     print("\n" + json.dumps(answer))

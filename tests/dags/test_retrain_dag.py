@@ -3,12 +3,12 @@
 import json
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipelines import refreshing, retraining
+from pipelines import retraining, snapshot
+from pipelines.adapters.feature_store import FeatureStore
 from pipelines.adapters.model_registry import MODEL, ModelRegistry
 from pipelines.candidates import GENERATORS
 from pipelines.core import release
@@ -18,6 +18,7 @@ from pipelines.ingestion import job as ingestion
 from pipelines.promotion import ledger
 from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.world import simulate
+from pipelines.snapshot import MediaSnapshot
 from pipelines.sources import SOURCES
 
 pytestmark = [
@@ -36,37 +37,42 @@ TASKS = ("plan", "build_training_set", "fit_generators", "fit_ranker", "judge", 
 
 @dataclass(frozen=True)
 class Trained:
-    """The home after two runs of the DAG with the same form, and what Airflow said of them."""
+    """The home after a refresh and two retrainings with the same form, and what Airflow said of each."""
 
     settings: Settings
-    runs: list[dict[str, Any]]
+    refresh: dict[str, Any]
+    first: dict[str, Any]
+    second: dict[str, Any]
 
     @property
     def registry(self) -> ModelRegistry:
         return ModelRegistry(self.settings)
 
 
-def refreshed(home: Path) -> Settings:
-    """A home whose world is imported and whose features are computed and online, as refresh_features leaves it."""
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, ask_airflow) -> Trained:
+    home = tmp_path_factory.mktemp("retrain")
     simulate(WorldConfig(seed=3, members=400, days=DAYS), home / "world")
     settings = Settings(home=home / "home")
     source = SOURCES["tables"](home / "world")
     ingestion.ingest(Lake(settings.lake_path), source.dataset, source.batches())
-    interval = refreshing.plan(settings, None, None)
-    refreshing.compute(settings, interval)
-    refreshing.publish(settings, interval)
-    return settings
+    retrain = ("retrain", json.dumps({"test_days": TEST_DAYS}))
+    return Trained(settings, *ask_airflow("run", "refresh_features", "{}", *retrain, *retrain, home=settings.root))
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, ask_airflow) -> Trained:
-    settings = refreshed(tmp_path_factory.mktemp("retrain"))
-    form = json.dumps({"test_days": TEST_DAYS})
-    return Trained(settings, ask_airflow("run", "retrain", form, form, home=settings.root))
+def test_a_refresh_computes_every_day_loads_members_and_publishes_a_snapshot(trained):
+    tasks = ("plan", "export_events", "compute", "publish")
+    assert trained.refresh == {"state": "success", "tasks": dict.fromkeys(tasks, "success")}
+    assert Lake(trained.settings.lake_path).watermark("features").through == LAST
+    folder = snapshot.current(trained.settings)
+    assert folder is not None
+    held = MediaSnapshot.load(folder)
+    assert len(held.ids) > 400
+    assert FeatureStore(trained.settings).user_row(min(held.histories))["user_watches"] > 0
 
 
 def test_a_retraining_succeeds_task_by_task(trained):
-    assert trained.runs[0] == {"state": "success", "tasks": dict.fromkeys(TASKS, "success")}
+    assert trained.first == {"state": "success", "tasks": dict.fromkeys(TASKS, "success")}
 
 
 def test_it_registers_one_release_with_a_verdict_and_notes_it_in_the_ledger(trained):
@@ -101,7 +107,7 @@ def test_the_watermark_moves_and_a_second_run_is_skipped_and_doubles_nothing(tra
     assert Lake(trained.settings.lake_path).watermark(retraining.TRAINED).through == LAST
     assert Lake(trained.settings.lake_path).watermark(retraining.TRAINED).version == 1
     later = dict.fromkeys(TASKS, "skipped") | {"plan": "success"}
-    assert trained.runs[1] == {"state": "success", "tasks": later}
+    assert trained.second == {"state": "success", "tasks": later}
     assert len(trained.registry.releases()) == 1
     assert len(ledger.at_home(trained.settings.root).read()) == 1
 
