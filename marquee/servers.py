@@ -65,7 +65,7 @@ SERVERS = {
             lambda _home, _port: [_program("airflow"), "standalone"],
             _airflow_healthy,
             stop=signal.SIGINT,
-            patience_seconds=45.0,
+            patience_seconds=30.0,
         ),
         Server("mlflow", 5000, _mlflow, lambda url: rest.answers(f"{url}/health")),
         Server("evidently", 8001, _evidently, lambda url: rest.answers(f"{url}/api/version")),
