@@ -60,7 +60,8 @@ def build(
     chosen = _balanced(rows, config, seed)
     assembled = assemble(chosen, store or _feature_store(settings))
     table = table_of(window)
-    lake.publish(table, _typed(assembled))
+    with lake.alone(table):
+        lake.publish(table, _typed(assembled))
     report = {
         "table": table,
         "window": window.model_dump(mode="json"),
