@@ -3,7 +3,8 @@
 
 Asks the running API for pages as members would, on the days after the champion was trained, and sends back what they
 watch. On the synthetic world their answer follows the world's truth; on real logs a title counts as watched exactly
-where the log says that this member watched it. It writes events, so in profile `production` it skips itself.
+where the log says that this member watched it. It writes events, so in profile `production` it skips itself,
+and so it does where no champion can answer.
 
 **Form.** `members` is how many pages to ask for on each day, `days` how many days after the last refreshed one.
 """
@@ -27,10 +28,11 @@ from forms import count
 )
 def simulate_traffic():
     @task.short_circuit
-    def only_embedded() -> bool:
+    def due() -> bool:
         from pipelines.core.settings import load
+        from pipelines.simulation import job
 
-        return load().profile == "embedded"
+        return job.due(load())
 
     @task(outlets=[TRAFFIC])
     def visit(params: dict) -> list[dict]:
@@ -39,7 +41,7 @@ def simulate_traffic():
 
         return job.visit(load(), members=params["members"], days=params["days"], seed=params["seed"])
 
-    only_embedded() >> visit()
+    due() >> visit()
 
 
 simulate_traffic()

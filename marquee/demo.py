@@ -63,6 +63,9 @@ def run(settings: Settings, source: str, data: Path | None, limit_seconds: float
         demo_report.show_runs(runs)
         if any(run.state == "failed" for run in runs):
             return False
+        if told := demo_report.why_no_champion(home):
+            console.error(told)
+            return False
         demo_report.show(home.model_copy(update={"mlflow_url": stack.url("mlflow"), "api_url": stack.url("api")}))
         demo_report.show_addresses(stack)
     finally:
@@ -113,7 +116,8 @@ def follow(airflow: Airflow, clock: Clock) -> list[Run]:
             if spinner:
                 spinner.update(f"{clock.seconds:.0f} s  {', '.join(running) or 'waiting for the scheduler'}")
             failed = [run for run in runs if run.state == "failed"]
-            if failed or ({run.dag_id for run in runs} >= set(CHAIN) and all(run.ended for run in runs)):
+            turned_away = [run for run in runs if run.ended and _skipped_its_last_task(airflow, run)]
+            if failed or turned_away or ({run.dag_id for run in runs} >= set(CHAIN) and all(run.ended for run in runs)):
                 _tell_failures(airflow, failed)
                 return runs
             quiet_since = clock.seconds if not all(run.ended for run in runs) else quiet_since
@@ -136,6 +140,12 @@ def _tell(airflow: Airflow, run: Run, told: set[tuple[str, str]], clock: Clock) 
     if run.ended:
         told.add((run.run_id, ""))
     return [f"{run.dag_id}.{task.task_id}" for task in tasks if task.state == "running"]
+
+
+def _skipped_its_last_task(airflow: Airflow, run: Run) -> bool:
+    """Whether the run ended by its own decision, so that its asset wakes nobody."""
+    tasks = airflow.tasks(run)
+    return bool(tasks) and tasks[-1].state == "skipped"
 
 
 def _tell_failures(airflow: Airflow, failed: list[Run]) -> None:

@@ -13,6 +13,7 @@ from pipelines.core import days, release
 from pipelines.core.errors import ReleaseError, StackError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
+from pipelines.promotion import ledger
 
 MEMBERS = 3
 TITLES = 5
@@ -41,6 +42,17 @@ def show(settings: Settings) -> None:
     _show_champion(settings)
     _show_pages(settings)
     _show_report(settings.root / "reports")
+
+
+def why_no_champion(settings: Settings) -> str | None:
+    """What the gate said where it promoted nothing; None where something was promoted."""
+    decisions = ledger.at_home(settings.root).read()
+    if not decisions:
+        return "nothing was judged: look at the retrain run in Airflow"
+    facts = decisions[-1].facts
+    if any(entry.facts["verdict"] == "promote" for entry in decisions):
+        return None
+    return f"the gate promoted nothing, so there is no page to show: {facts['verdict']}: {'; '.join(facts['reasons'])}"
 
 
 def _show_report(folder: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from pipelines.adapters.model_registry import ModelRegistry
 from pipelines.core.errors import DataError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
@@ -27,6 +28,11 @@ def run_traffic(settings: Settings, day: date, members: int, seed: int, post: Po
         counts = _counts(page, events, heard)
         total = {key: total[key] + counts[key] for key in total}
     return {"day": day.isoformat(), "behaviour": name} | total
+
+
+def due(settings: Settings) -> bool:
+    """Whether simulated members may come: never in production, and only where a champion can answer them."""
+    return settings.profile == "embedded" and ModelRegistry(settings).champion() is not None
 
 
 def visit(settings: Settings, *, members: int, days: int, seed: int) -> list[dict[str, Any]]:

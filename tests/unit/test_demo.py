@@ -1,6 +1,7 @@
 """Following the DAG runs of the demo, against an Airflow that plays a script; and what the demo prints of a release."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from marquee import demo, demo_report, rest
 from marquee.airflow_api import Airflow, Run, TaskRun
 from pipelines.core.errors import StackError
+from pipelines.core.settings import Settings
+from pipelines.promotion import ledger
 
 
 class Played:
@@ -47,6 +50,22 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
 
 def follow(airflow: Any, limit: float = 600.0) -> list[Run]:
     return demo.follow(airflow, demo.Clock(0.0, limit))
+
+
+def test_a_run_that_skipped_its_last_task_ends_the_demo_at_once_because_it_wakes_nobody() -> None:
+    ended = [(run_of("simulate_traffic", "success"), [task("due", "success"), task("visit", "skipped")])]
+    assert [run.dag_id for run in follow(Played(ended), limit=5.0)] == ["simulate_traffic"]
+
+
+def test_it_says_why_the_gate_promoted_nothing(tmp_path) -> None:
+    settings = Settings(home=tmp_path)
+    assert "nothing was judged" in (demo_report.why_no_champion(settings) or "")
+    book, facts = ledger.at_home(tmp_path), {"verdict": "inconclusive", "reasons": ["page.ndcg@10 is too close"]}
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    book.append("decided", at=at, actor="demo", release_id="abc", version=1, facts=facts)
+    assert "inconclusive: page.ndcg@10 is too close" in (demo_report.why_no_champion(settings) or "")
+    book.append("decided", at=at, actor="demo", release_id="def", version=2, facts={**facts, "verdict": "promote"})
+    assert demo_report.why_no_champion(settings) is None
 
 
 def test_it_ends_when_every_dag_of_the_chain_has_run_and_says_each_task_once(
