@@ -39,7 +39,9 @@ def create_app(
             recommender.close()
             store.close()
 
-    app = FastAPI(title="Marquee", summary="A member and a context in, an ordered page out.", lifespan=life)
+    summary = "A member and a context in, an ordered page out."
+    # FastAPI's own reference loads its script from another host: offline it is a blank page.
+    app = FastAPI(title="Marquee", summary=summary, lifespan=life, docs_url=None, redoc_url=None)
     service = routes.Service(settings, recommender, store, clock)
     app.include_router(routes.guarded(service, security.guard(settings)))
     app.include_router(routes.health(service))
@@ -49,5 +51,9 @@ def create_app(
     @app.get("/", include_in_schema=False)
     def home() -> FileResponse:
         return FileResponse(PAGE / "index.html", headers=ONLY_OURS)
+
+    @app.get("/docs", include_in_schema=False)
+    def reference() -> FileResponse:
+        return FileResponse(PAGE / "reference.html", headers=ONLY_OURS)
 
     return app

@@ -6,8 +6,9 @@ if (fragment.has("key")) sessionStorage.setItem("key", fragment.get("key"));
 const startWith = fragment.get("member");
 if (location.hash) history.replaceState(null, "", location.pathname);
 
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 class Refused extends Error {
-  constructor(status, error) { super(`${error.message}. ${error.remedy}`); this.status = status; }
+  constructor(status, error) { super(`${sentence(error.message)} ${sentence(error.remedy)}`); this.status = status; }
 }
 
 async function call(path, body) {
@@ -124,7 +125,9 @@ async function begin() {
     const { members } = await call("/v1/members");
     $("members").replaceChildren(...members.map((value) => element("option", { value })));
     $("member").value ||= startWith || members[0] || "";
-    if ($("member").value) await show(); else say("Nobody has watched anything yet: type any member id.", true);
+    if ($("member").value) return await show();
+    await call("/readyz");
+    say("Nobody has watched anything yet: type any member id.", true);
   } catch (error) { report(error); }
 }
 

@@ -156,10 +156,11 @@ def test_members_to_try_are_those_with_a_history(api: Any) -> None:
     assert api.client.get("/v1/members").json() == {"members": ["u1"]}
 
 
-def test_the_home_page_needs_nothing_from_elsewhere(api: Any) -> None:
-    home = api.client.get("/")
+@pytest.mark.parametrize(("address", "parts"), [("/", 3), ("/docs", 4)])
+def test_a_page_needs_nothing_from_elsewhere(api: Any, address: str, parts: int) -> None:
+    home = api.client.get(address)
     assert "default-src 'self'" in home.headers["Content-Security-Policy"]
     assets = re.findall(r'(?:src|href)="(/assets/[^"]+)"', home.text)
     texts = [home.text, *(api.client.get(path).raise_for_status().text for path in assets)]
-    assert len(assets) == 3
+    assert len(assets) == parts
     assert not [found for text in texts for found in re.findall(r"https?://(?!www\.w3\.org)\S+", text)]
