@@ -27,7 +27,7 @@ FORM = {
 def urls(chromium: str, home: Any) -> dict[str, str]:
     """The four addresses of a stack that is up."""
     said = home.marquee("up")
-    urls = home.addresses()
+    urls: dict[str, str] = home.addresses()
     assert set(urls) == {"airflow", "mlflow", "evidently", "api"}
     assert all(url in said and url.startswith("http://127.0.0.1:") for url in urls.values())
     return urls
