@@ -35,7 +35,7 @@ test: $(READY) ## Run the tests (without a browser)
 	@echo "tests run on $$($(BIN)/python --version)"
 	@$(HOST_ENV) $(BIN)/python -m pytest -m "not browser"
 
-test-browser: $(READY) ## Drive the running stack with a headless browser
+test-browser: $(READY) ## Drive a stack of its own with a headless browser (apt-get install chromium)
 	@$(HOST_ENV) $(BIN)/python -m pytest -m browser tests/browser
 
 check: $(READY) ## Lint, types, import directions, design rules, compose file

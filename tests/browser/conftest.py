@@ -87,7 +87,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 @pytest.fixture(scope="module")
 def chromium() -> str:
-    """Where a Chromium is. Without one the tests skip, saying how to get it; `make test-browser` then fails."""
+    """Where a Chromium is. Without one the tests fail, saying how to get it; they skip where there is no way to."""
     found = next((path for path in CHROMIUM if Path(path).exists()), shutil.which("chromium"))
     if found is None:
         remedy = "no Chromium: `apt-get install chromium`, then `make test-browser`"
