@@ -10,15 +10,22 @@ import numpy as np
 from scipy.special import expit, logit
 
 from pipelines.core.contracts import Floats
+from pipelines.core.errors import DataError
 
 EDGE = 1e-6
 """Scores are kept this far from 0 and 1, so that their logit is finite."""
 
 
 def undo_downsampling(probability: Floats, rate: float) -> Floats:
-    """p / (p + (1 - p) / rate): the probability before only ``rate`` of the negatives were kept. Order is unchanged."""
+    """(n,) the probability among all rows, from one learned where only ``rate`` of the negatives was kept (T2).
+
+    Keeping the share r of the negatives multiplies the odds by 1/r, so p = q / (q + (1 - q) / r)
+    (He et al., Practical Lessons from Predicting Clicks on Ads at Facebook, 2014). Order is unchanged.
+    """
+    if not 0.0 < rate <= 1.0:
+        raise DataError(f"sampling rate {rate} is not in (0, 1]: give the share of negatives that was kept")
     kept = np.asarray(probability, dtype=np.float64)
-    return kept / (kept + (1 - kept) / rate)
+    return np.asarray(kept / (kept + (1 - kept) / rate))
 
 
 @dataclass(frozen=True)

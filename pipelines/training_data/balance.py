@@ -1,11 +1,10 @@
-"""Negatives thinned out for fitting (T2), and the correction that undoes it in a probability."""
+"""Negatives thinned out for fitting (T2); ranking.calibration undoes it in the probabilities."""
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
 from pipelines.core.config import Config
-from pipelines.core.errors import DataError
 from pipelines.training_data.draws import uniform
 
 Floats = npt.NDArray[np.float64]
@@ -33,16 +32,3 @@ def keep(keys: npt.ArrayLike, label: Floats, share: float, seed: int) -> npt.NDA
         return np.ones(len(label), dtype=bool)
     kept: npt.NDArray[np.bool_] = (label != 0.0) | (uniform(keys, seed) < share)
     return kept
-
-
-def correct(probability: npt.ArrayLike, share: float) -> Floats:
-    """(n,) the probability among all rows, from one learned where only ``share`` of the negatives was kept.
-
-    Keeping the share r of the negatives multiplies the odds by 1/r, so p = q / (q + (1 - q) / r)
-    (He et al., Practical Lessons from Predicting Clicks on Ads at Facebook, 2014).
-    """
-    if not 0.0 < share <= 1.0:
-        raise DataError(f"sampling rate {share} is not in (0, 1]: give the share of negatives that was kept")
-    q = np.asarray(probability, dtype=np.float64)
-    corrected: Floats = q / (q + (1.0 - q) / share)
-    return corrected

@@ -2,18 +2,40 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pipelines.core.errors import DataError
 from pipelines.ranking.calibration import Calibration, fit, undo_downsampling
 
-
-def test_undoing_the_downsampling_by_hand() -> None:
-    # 1 positive beside 1 kept negative of 10: the true share is 1 / 11.
-    assert undo_downsampling(np.array([0.5]), 0.1)[0] == pytest.approx(1 / 11)
+PROBABILITY = st.floats(1e-6, 1 - 1e-6)
+SHARE = st.floats(0.01, 1.0)
 
 
-def test_nothing_dropped_changes_nothing() -> None:
-    scores = np.array([0.0, 0.2, 0.9, 1.0])
-    np.testing.assert_allclose(undo_downsampling(scores, 1.0), scores)
+def test_the_correction_worked_by_hand():
+    # 100 positives, 900 negatives: p = 0.1. A ninth of the negatives kept: 100 of 200, q = 0.5.
+    assert undo_downsampling(np.array([0.5]), 1 / 9) == pytest.approx([0.1])
+    assert undo_downsampling([0.5], 1.0).tolist() == [0.5]
+    assert undo_downsampling([0.0, 1.0], 0.2).tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("share", [0.0, -1.0, 1.5])
+def test_an_impossible_sampling_rate_is_refused(share):
+    with pytest.raises(DataError, match=r"not in \(0, 1\]"):
+        undo_downsampling([0.5], share)
+
+
+@given(PROBABILITY, SHARE)
+def test_sampling_and_then_correcting_gives_the_probability_back(p, share):
+    sampled = p / (p + (1 - p) * share)
+    assert undo_downsampling([sampled], share)[0] == pytest.approx(p, rel=1e-6)
+
+
+@given(PROBABILITY, PROBABILITY, SHARE)
+def test_the_correction_keeps_the_order_and_never_raises_a_probability(a, b, share):
+    low, high = undo_downsampling(sorted([a, b]), share)
+    assert low <= high
+    assert low <= min(a, b) * (1 + 1e-12)
 
 
 def test_a_window_of_one_class_only_undoes_the_downsampling() -> None:

@@ -4,19 +4,14 @@ from datetime import date
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pipelines.core.errors import DataError
 from pipelines.core.window import Window
-from pipelines.training_data.balance import BalanceConfig, correct, keep, rate
+from pipelines.training_data.balance import BalanceConfig, keep, rate
 from pipelines.training_data.draws import uniform
 from pipelines.training_data.splits import assign
 from pipelines.training_data.weight import WeightConfig, watch_time_weights
 
 IDS = np.array([f"i{n}" for n in range(20_000)], dtype=object)
-PROBABILITY = st.floats(1e-6, 1 - 1e-6)
-SHARE = st.floats(0.01, 1.0)
 
 
 def test_draws_are_uniform_and_independent_of_each_other():
@@ -58,32 +53,6 @@ def test_a_row_is_kept_or_not_whatever_stands_around_it():
     kept = keep(IDS, label, 0.3, seed=1)
     assert keep(IDS[::-1], label, 0.3, seed=1)[::-1].tolist() == kept.tolist()
     assert keep(IDS[:10], label[:10], 0.3, seed=1).tolist() == kept[:10].tolist()
-
-
-def test_the_correction_worked_by_hand():
-    # 100 positives, 900 negatives: p = 0.1. A ninth of the negatives kept: 100 of 200, q = 0.5.
-    assert correct([0.5], 1 / 9) == pytest.approx([0.1])
-    assert correct([0.5], 1.0).tolist() == [0.5]
-    assert correct([0.0, 1.0], 0.2).tolist() == [0.0, 1.0]
-
-
-@pytest.mark.parametrize("share", [0.0, -1.0, 1.5])
-def test_an_impossible_sampling_rate_is_refused(share):
-    with pytest.raises(DataError, match=r"not in \(0, 1\]"):
-        correct([0.5], share)
-
-
-@given(PROBABILITY, SHARE)
-def test_sampling_and_then_correcting_gives_the_probability_back(p, share):
-    sampled = p / (p + (1 - p) * share)
-    assert correct([sampled], share)[0] == pytest.approx(p, rel=1e-6)
-
-
-@given(PROBABILITY, PROBABILITY, SHARE)
-def test_the_correction_keeps_the_order_and_never_raises_a_probability(a, b, share):
-    low, high = correct(sorted([a, b]), share)
-    assert low <= high
-    assert low <= min(a, b) * (1 + 1e-12)
 
 
 def test_80_percent_of_a_film_weighs_more_than_80_percent_of_an_episode():
