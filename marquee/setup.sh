@@ -4,7 +4,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 UV_VERSION=0.13.9
-EXTRAS=${EXTRAS:-airflow,train,production,deep,dev}
+ALL_EXTRAS=airflow,train,production,dev,deep,peers
+EXTRAS=${EXTRAS:-$ALL_EXTRAS}
 NEEDED_GB=5
 VENV_PYTHON=.venv/bin/python
 UNFINISHED=.venv/.unfinished
@@ -53,10 +54,11 @@ PORTS
 
 # uv reads none of pip's settings, so those that say where packages come from are passed on.
 find_links=()
-offered_wheel() { # offered_wheel NAME: whether a find-links folder holds a wheel of that name
-  local place
+offered_wheel() { # offered_wheel NAME: whether a find-links folder holds a wheel of that name for this Python
+  local place tag
+  tag=$("$VENV_PYTHON" -c 'import sys; print("cp%d%d" % sys.version_info[:2])')
   for place in ${find_links[@]+"${find_links[@]}"}; do
-    if compgen -G "$place/$1-*.whl" >/dev/null; then return 0; fi
+    if compgen -G "$place/$1-*-$tag-*.whl" >/dev/null; then return 0; fi
   done
   return 1
 }
@@ -94,9 +96,10 @@ install() {
   fi
   touch "$UNFINISHED"
   # Elsewhere than in a find-links folder torch comes with several GB of CUDA libraries, and no stage needs it yet.
-  if [[ ",$EXTRAS," == *,deep,* ]] && ! offered_wheel torch; then
-    say "no find-links folder offers a torch wheel: leaving the extra 'deep' out (EXTRAS=... make setup to choose)"
-    EXTRAS=${EXTRAS/deep,/}
+  if [ "$EXTRAS" = "$ALL_EXTRAS" ] && ! offered_wheel torch; then
+    EXTRAS=${EXTRAS%,deep,peers}
+    say "no find-links folder offers a torch wheel for this Python: leaving out what needs torch, the extras deep" \
+      "and peers (EXTRAS=deep,peers,${EXTRAS} make setup takes the GPU build)"
   fi
   "$VENV_PYTHON" -m uv pip install --python "$VENV_PYTHON" "${options[@]}" -e ".[$EXTRAS]"
 }
