@@ -1,5 +1,7 @@
 """The event store: what the API hears, kept until the lake has it. SQLite in a file, or PostgreSQL by URL."""
 
+import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -210,8 +212,22 @@ def _engine(url: sa.URL, embedded: bool) -> sa.Engine:
 
 def _tune_sqlite(connection: Any, _: object) -> None:
     """Let readers and one writer work side by side, and a second writer wait instead of failing."""
-    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=NORMAL"):
-        connection.execute(f"PRAGMA {pragma}").close()
+    connection.execute(f"PRAGMA busy_timeout={SECONDS * 1000}").close()
+    _use_write_ahead_log(connection)
+    connection.execute("PRAGMA synchronous=NORMAL").close()
+
+
+def _use_write_ahead_log(connection: Any) -> None:
+    """Once a file. SQLite does not wait, whatever the timeout, where two connections make the change at once."""
+    until = time.monotonic() + SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 def _known(table: str) -> sa.Table:
