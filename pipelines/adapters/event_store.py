@@ -20,7 +20,7 @@ from pipelines.core.errors import DataError, SettingsError, StackError
 MIGRATIONS = Path(__file__).with_name("migrations")
 LOCK = 5_118_219
 """The advisory lock under which PostgreSQL is migrated."""
-ROWS, SECONDS = 10_000, 5
+ROWS, SECONDS, BUSY_SECONDS = 10_000, 5, 30
 """Rows in a batch; seconds to wait for a server's connection."""
 COMPLETES = {"sessions": "ended_at"}
 """The one column of a table that may be absent at first and be sent again later."""
@@ -212,14 +212,14 @@ def _engine(url: sa.URL, embedded: bool) -> sa.Engine:
 
 def _tune_sqlite(connection: Any, _: object) -> None:
     """Let readers and one writer work side by side, and a second writer wait instead of failing."""
-    connection.execute(f"PRAGMA busy_timeout={SECONDS * 1000}").close()
+    connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}").close()
     _use_write_ahead_log(connection)
     connection.execute("PRAGMA synchronous=NORMAL").close()
 
 
 def _use_write_ahead_log(connection: Any) -> None:
     """Once a file. SQLite does not wait, whatever the timeout, where two connections make the change at once."""
-    until = time.monotonic() + SECONDS
+    until = time.monotonic() + BUSY_SECONDS
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL").close()
