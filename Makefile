@@ -13,7 +13,7 @@ help: ## List the commands
 	@echo "Marquee: watch events in, a home page out."; echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
-setup: $(READY) ## Make .venv with every dependency pinned (PYTHON=... to choose the Python)
+setup: ## Make .venv with every dependency pinned (PYTHON=... to choose the Python)
 	@echo "ready: $$($(BIN)/python --version) in .venv"
 
 $(READY): pyproject.toml constraints.txt marquee/setup.sh
