@@ -14,6 +14,7 @@ help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 setup: ## Make .venv with every dependency pinned (PYTHON=... to choose the Python)
+	@marquee/setup.sh
 	@echo "ready: $$($(BIN)/python --version) in .venv"
 
 $(READY): pyproject.toml constraints.txt marquee/setup.sh
