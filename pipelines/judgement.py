@@ -13,13 +13,14 @@ import pyarrow.compute as pc
 
 from pipelines.adapters.feature_store import FeatureStore
 from pipelines.candidates.interactions import engaged_watches, histories
-from pipelines.core import days, evidence
+from pipelines.core import days
 from pipelines.core.contracts import Codes, Floats
 from pipelines.core.errors import DataError
 from pipelines.core.evidence import Evidence
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.core.window import Window
+from pipelines.evaluation.evidence import Scored, gather
 from pipelines.evaluation.offline import ListEvidence, evaluate_lists, evaluate_rows
 from pipelines.metrics.intervals import Interval
 from pipelines.page import LoadedRelease, Pager, PageRequest, load_release, popular
@@ -184,15 +185,6 @@ def _evidence(
     lists: Mapping[str, ListEvidence], scored: pd.DataFrame, window: Window, release_id: str | None
 ) -> Evidence:
     labelled = scored[~scored.label.isna()]
-    members = np.unique(np.concatenate([lists["page"].members, labelled.user_id.to_numpy().astype(str)]))
-    place = np.searchsorted(members, lists["page"].members)
-    metrics = {}
-    for part, held in lists.items():
-        for name, values in held.values.items():
-            metrics[f"{part}.{name}"] = np.full(len(members), np.nan)
-            metrics[f"{part}.{name}"][place] = values
-    of_row = np.searchsorted(members, labelled.user_id.to_numpy().astype(str))
-    ranker = evidence.rows(labelled.impression_id, of_row, labelled.label, labelled.probability)
-    return Evidence(
-        window.test_from, window.test_to, window.last_fitted, members, metrics, {"ranker": ranker}, release_id
-    )
+    ranker = Scored(labelled.impression_id, labelled.user_id, labelled.label, labelled.probability)
+    days_of = {"test_from": window.test_from, "test_to": window.test_to, "fitted_through": window.last_fitted}
+    return gather(lists, {"ranker": ranker}, **days_of, release_id=release_id)

@@ -1,4 +1,4 @@
-"""Watermarks: how far a table is complete, and what is new since a version that was seen."""
+"""Watermarks: how far a table is complete; the version tells whoever remembers one whether anything changed."""
 
 from datetime import date
 
@@ -11,9 +11,3 @@ def advance(lake: Lake, table: str, through: date, *, changed: bool) -> Watermar
     if before and not changed and before.through >= through:
         return before
     return lake.advance(table, through)
-
-
-def news(lake: Lake, table: str, seen_version: int | None) -> Watermark | None:
-    """The table's watermark when it is newer than the version seen (None = nothing seen); else None."""
-    now = lake.watermark(table)
-    return now if now and now.version > (seen_version or 0) else None

@@ -90,4 +90,5 @@ def calls() -> Iterator[tuple[str, str, int, tuple[str, ...]]]:
 @pytest.mark.parametrize(("module", "function", "given", "named"), sorted(set(calls())))
 def test_what_a_task_calls_exists_and_takes_what_it_is_given(module, function, given, named):
     called = getattr(importlib.import_module(module), function)
-    inspect.signature(called).bind(*[None] * given, **dict.fromkeys(named))
+    bound = inspect.signature(called).bind(*[None] * given, **dict.fromkeys(named))
+    assert len(bound.arguments) == given + len(named)

@@ -181,16 +181,17 @@ def test_an_export_needs_a_data_set_and_an_interval_that_goes_forward(lake):
         export_events(lake, Recorded(), DAY, DAY - timedelta(days=1))
 
 
-def test_a_watermark_tells_what_is_new_since_a_version(lake):
-    assert watermark.news(lake, "watches", None) is None
+def test_a_watermark_has_a_new_version_when_a_row_changed_and_only_then(lake):
+    assert lake.watermark("watches") is None
     ingest(lake, TINY, [(WATCHES, watches({}))])
-    first = watermark.news(lake, "watches", None)
+    first = lake.watermark("watches")
 
     assert first.through == DAY
-    assert watermark.news(lake, "watches", first.version) is None
+    ingest(lake, TINY, [(WATCHES, watches({}))])
+    assert lake.watermark("watches") == first
     ingest(lake, TINY, [(WATCHES, watches({}, {"watch_id": "late"}))])
-    assert watermark.news(lake, "watches", first.version).version == first.version + 1
-    assert watermark.news(lake, "watches", first.version).through == DAY
+    assert lake.watermark("watches").version == first.version + 1
+    assert lake.watermark("watches").through == DAY
 
 
 def test_a_watermark_never_moves_back(lake):
