@@ -11,7 +11,7 @@ from feast.types import Array, Float32, Float64, String
 
 from pipelines.features import catalogue, packing
 
-TYPES = {"float": Float64, "string": String, "floats": Array(Float32)}
+TYPES = {"float": Float64, "string": String, "floats": Array(Float32), "strings": Array(String)}
 FEATURES = catalogue.features(sources.lake.dataset)
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipelines.core.errors import SettingsError
@@ -28,6 +28,10 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = None
     evidently_url: str | None = None
     champion_poll_seconds: float = 2.0
+    engine: Literal["duckdb", "pyspark"] = "duckdb"
+    """What computes the feature views: one machine, or Spark."""
+    feature_log_share: float = Field(default=0.05, ge=0, le=1)
+    """The share of page requests whose feature vectors are logged, for `marquee skew`."""
 
     @model_validator(mode="after")
     def _production_names_its_servers(self) -> "Settings":

@@ -6,14 +6,18 @@ from typing import Literal
 from pipelines.core.dataset import Dataset, ExtraColumn
 from pipelines.core.errors import FeatureError
 
-Dtype = Literal["float", "string", "floats"]
-Kind = Literal["numeric", "categorical", "histogram", "moment"]
+Dtype = Literal["float", "string", "floats", "strings"]
+Kind = Literal["numeric", "categorical", "histogram", "codes", "embedding", "sequence", "moment"]
 Entity = Literal["user", "media", "request", "pair"]
 
 
 @dataclass(frozen=True)
 class Feature:
-    """One column. A ``moment`` (unix seconds) and a ``histogram`` (packed) only feed cross features."""
+    """One column. Only ``numeric`` and ``categorical`` ones feed tree and linear rankers as they are.
+
+    A ``moment`` is in unix seconds. Packed: a ``histogram`` counts by code, ``codes`` are places in a saved vocabulary
+    counted from 1 (0 pads), an ``embedding`` is dense, a ``sequence`` lists ids or words, oldest first.
+    """
 
     name: str
     dtype: Dtype
@@ -22,6 +26,10 @@ class Feature:
     kind: Kind
     meaning: str
     unit: str = "1"
+    requirement: str = ""
+    """Which of X1 to X8 it answers."""
+    source: str = ""
+    """The canonical columns it is made from, ``table.column``, comma separated."""
 
 
 USER_VIEWS = ("user_attributes", "user_activity", "user_genres")

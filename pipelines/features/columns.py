@@ -28,6 +28,8 @@ def arrays(rows: pd.DataFrame, features: Iterable[Feature], width: int = 0) -> F
 def _array(column: "pd.Series[Any]", feature: Feature, width: int) -> npt.NDArray[Any]:
     if feature.dtype == "floats":
         return packed(column.tolist(), width)
+    if feature.dtype == "strings":
+        return np.array([tuple(v) if v is not None and not np.isscalar(v) else () for v in column] + [()], object)[:-1]
     if feature.dtype == "float":
         return np.asarray(pd.to_numeric(column), dtype=np.float64)
     values: npt.NDArray[np.object_] = column.to_numpy(object, copy=True)

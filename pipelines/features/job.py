@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.adapters.feature_store import FeatureStore
-from pipelines.core import days, tables
-from pipelines.core.dataset import Dataset
+from pipelines.core import days
 from pipelines.core.errors import DataError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
-from pipelines.features import events, media, packing, user, vocabulary
+from pipelines.features import vocabulary
+from pipelines.features.views import snapshots_of, tables_of
 
 WATERMARK = "features"
 EPOCH = date(1970, 1, 1)
@@ -48,7 +48,7 @@ def refresh(settings: Settings, first: date, last: date) -> dict[str, int]:
         raise DataError(f"media has no rows in {lake.root}: run `marquee import` first")
     with lake.alone(WATERMARK), _engine() as connection:
         values = vocabulary.grow(lake, vocabulary.GENRES, _genres(lake))
-        views = _views(connection, lake, dataset, values)
+        views = snapshots_of(connection, tables_of(connection, lake, dataset), dataset, values)
         span = _span(lake, list(views), first, last)
         rows = {view: _publish(lake, view, found, span, dataset.time_zone) for view, found in views.items()}
         lake.advance(WATERMARK, last)
@@ -101,42 +101,6 @@ def _genres(lake: Lake) -> list[str]:
     )
     values = pc.list_flatten(known["genres"])
     return [v for v in pc.unique(values).to_pylist() if v is not None]
-
-
-def _table(connection: Any, lake: Lake, name: str, *, dataset: Dataset) -> Any:
-    """A canonical table as an expression over its files, or with no rows where it has none."""
-    files = lake.files(name)
-    if files:
-        return connection.read_parquet([str(f) for f in files], hive_partitioning=False, union_by_name=True)
-    extras = dataset.extras("user") if name == "users" else dataset.extras("media") if name == "media" else ()
-    connection.con.register(f"no_{name}", tables.empty(tables.TABLES[name], extras))
-    return connection.table(f"no_{name}")
-
-
-def _views(connection: Any, lake: Lake, dataset: Dataset, values: tuple[str, ...]) -> dict[str, Any]:
-    read = {name: _table(connection, lake, name, dataset=dataset) for name in tables.TABLES}
-    ratings = read["ratings"] if lake.exists("ratings") else None
-    sessions = read["sessions"] if lake.exists("sessions") else None
-    facts = _materialised(connection, events.facts(read["impressions"], read["watches"], ratings, dataset))
-    coded = pa.table({"value": pa.array(values, pa.string()), "code": pa.array(range(len(values)), pa.int64())})
-    connection.con.register("codes", coded)
-    codes = connection.table("codes")
-    titles, zone = read["media"], dataset.time_zone
-    found = {
-        "user_attributes": user.attributes(read["users"], dataset),
-        "user_activity": user.activity(facts, media.main_genre(titles), sessions, zone),
-        "user_genres": user.genres(facts, media.genre_codes(titles, codes), values),
-        "media_profile": media.profile(titles, values, dataset),
-        "media_popularity": media.popularity(facts),
-        "media_creator": media.creator(facts, titles, zone),
-    }
-    return found | {view: packing.with_packed(found[view], view, dataset) for view in packing.PACKED_VIEWS}
-
-
-def _materialised(connection: Any, expression: Any) -> Any:
-    """The facts feed four views: computed once, into a temporary table of the engine."""
-    connection.raw_sql(f"CREATE TEMP TABLE facts AS {connection.compile(expression)}")
-    return connection.table("facts")
 
 
 def _fits(lake: Lake, view: str, snapshots: Any) -> bool:
