@@ -84,3 +84,15 @@ def facts(impressions: Any, watches: Any, ratings: Any | None, dataset: Dataset)
     zone = dataset.time_zone
     judged = with_engaged(watches, ratings, dataset)
     return _shown(impressions, zone).union(_watched(judged, impressions, zone))
+
+
+def visits(sessions: Any, zone: str) -> Any:
+    """user_id, e, session_time in microseconds and sessions = 1; one row a session that has ended."""
+    closed = sessions.filter(sessions.ended_at.notnull())
+    ended = ibis.greatest(closed.started_at, closed.ended_at)
+    return closed.select(
+        "user_id",
+        e=usable_day(ended, closed.available_at, zone),
+        session_time=(micros(closed.ended_at) - micros(closed.started_at)).cast("float64"),
+        sessions=ibis.literal(1).cast("float64"),
+    )

@@ -39,19 +39,9 @@ def _daily(facts: Any, main_genre: Any) -> Any:
     return packed.group_by(KEY, "e").agg(**{c: packed[c].sum() for c in COUNTS}, last=packed["last"].max())
 
 
-def _session_time(sessions: Any, zone: str) -> Any:
-    closed = sessions.filter(sessions.ended_at.notnull()).mutate(
-        e=usable_day(ibis.greatest(sessions.started_at, sessions.ended_at), sessions.available_at, zone)
-    )
-    spent = (micros(closed.ended_at) - micros(closed.started_at)).cast("float64")
-    return closed.group_by(KEY, "e").agg(session_time=spent.sum(), sessions=closed.count().cast("float64"))
-
-
-def _with_sessions(daily: Any, sessions: Any | None, zone: str) -> Any:
+def _with_visits(daily: Any, visits: Any) -> Any:
     """Members' days with no event but a session become rows too."""
-    if sessions is None:
-        return daily.mutate(session_time=ibis.literal(0).cast("float64"), sessions=ibis.literal(0).cast("float64"))
-    times = _session_time(sessions, zone)
+    times = visits.group_by(KEY, "e").agg(session_time=visits.session_time.sum(), sessions=visits.sessions.sum())
     empty = {c: ibis.literal(None, daily[c].type()) for c in daily.columns if c not in (KEY, "e")}
     none = {c: ibis.literal(None, "float64") for c in ("session_time", "sessions")}
     return daily.mutate(**none).union(
@@ -59,9 +49,9 @@ def _with_sessions(daily: Any, sessions: Any | None, zone: str) -> Any:
     )
 
 
-def activity(facts: Any, main_genre: Any, sessions: Any | None, zone: str) -> Any:
-    """user_id, e and the view user_activity. main_genre: media_id, genre."""
-    daily = _with_sessions(_daily(facts, main_genre), sessions, zone)
+def activity(facts: Any, main_genre: Any, visits: Any) -> Any:
+    """user_id, e and the view user_activity. main_genre: media_id, genre. visits: events.visits."""
+    daily = _with_visits(_daily(facts, main_genre), visits)
     changes = windows.with_everyone(windows.with_leavings(daily, KEY, WEEK.values()))
     columns = (*COUNTS, "session_time", "sessions")
     t = windows.totals(changes, KEY, columns, windows.RECENT, WEEK).mutate(

@@ -1,49 +1,66 @@
 """Every stored view as an expression over the canonical tables: the one list of what a refresh computes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any
 
+import ibis
 import pyarrow as pa
 
 from pipelines.core import tables
 from pipelines.core.dataset import Dataset
 from pipelines.core.lake import Lake
-from pipelines.features import events, media, packing, user
+from pipelines.features import engines, events, media, packing, user, windows
 
 
-def tables_of(connection: Any, lake: Lake, dataset: Dataset) -> dict[str, Any]:
-    """The canonical tables by name; those that were never published have no rows."""
-    return {name: _table(connection, lake, name, dataset=dataset) for name in tables.TABLES}
+def tables_of(connection: Any, lake: Lake, dataset: Dataset, through: date | None = None) -> dict[str, Any]:
+    """The canonical tables by name, events up to the day ``through``; those that were never published have no rows."""
+    found = {}
+    for name, table in tables.TABLES.items():
+        files = lake.files(name, last=through)
+        found[name] = engines.read_files(connection, files) if files else _nothing(table, dataset)
+    return found
 
 
-def _table(connection: Any, lake: Lake, name: str, *, dataset: Dataset) -> Any:
-    files = lake.files(name)
-    if files:
-        return connection.read_parquet([str(f) for f in files], hive_partitioning=False, union_by_name=True)
-    table = tables.TABLES[name]
-    connection.con.register(f"no_{name}", tables.empty(table, dataset.extras_of(table)))
-    return connection.table(f"no_{name}")
+def _nothing(table: tables.Table, dataset: Dataset) -> Any:
+    """No rows, with every column nullable, as engines read them from files."""
+    schema = table.schema(dataset.extras_of(table))
+    return ibis.memtable(pa.schema([pa.field(f.name, f.type) for f in schema]).empty_table())
 
 
-def snapshots_of(connection: Any, read: Mapping[str, Any], dataset: Dataset, genres: tuple[str, ...]) -> dict[str, Any]:
-    """View -> key, ``e`` (the last day that a snapshot knows of, as days since 1970) and the view's columns."""
-    facts = _materialised(connection, events.facts(read["impressions"], read["watches"], read["ratings"], dataset))
-    coded = pa.table({"value": pa.array(genres, pa.string()), "code": pa.array(range(len(genres)), pa.int64())})
-    connection.con.register("codes", coded)
-    codes = connection.table("codes")
+def columns_of(dataset: Dataset) -> dict[str, tuple[str, ...]]:
+    """The columns of every view in the lake, in order, without the timestamps of its rows."""
+    nothing = {name: _nothing(table, dataset) for name, table in tables.TABLES.items()}
+    views = snapshots_of(nothing, dataset, ("",), hold=lambda expression: expression)
+    return {view: tuple(c for c in found.columns if c != "e") for view, found in views.items()}
+
+
+def snapshots_of(
+    read: Mapping[str, Any],
+    dataset: Dataset,
+    genres: tuple[str, ...],
+    hold: Callable[[Any], Any],
+    settled_before: int | None = None,
+) -> dict[str, Any]:
+    """View -> key, ``e`` (the last day that a snapshot knows of, as days since 1970) and the view's columns.
+
+    hold: has the engine compute an expression once and keep it, for what feeds several views.
+    settled_before: events of earlier days may count as of one day, see ``windows.settled``; then only the snapshots
+    from ``settled_before + windows.LONGEST`` on are right, and they are equal to those of the whole.
+    """
+    every = events.facts(read["impressions"], read["watches"], read["ratings"], dataset)
+    facts = hold(windows.settled(every, settled_before))
+    visits = windows.settled(events.visits(read["sessions"], dataset.time_zone), settled_before)
+    codes = ibis.memtable(
+        pa.table({"value": pa.array(genres, pa.string()), "code": pa.array(range(len(genres)), pa.int64())})
+    )
     titles, zone = read["media"], dataset.time_zone
     found = {
         "user_attributes": user.attributes(read["users"], dataset),
-        "user_activity": user.activity(facts, media.main_genre(titles), read["sessions"], zone),
+        "user_activity": user.activity(facts, media.main_genre(titles), visits),
         "user_genres": user.genres(facts, media.genre_codes(titles, codes), genres),
         "media_profile": media.profile(titles, genres, dataset),
         "media_popularity": media.popularity(facts),
         "media_creator": media.creator(facts, titles, zone),
     }
     return found | {view: packing.with_packed(found[view], view, dataset) for view in packing.PACKED_VIEWS}
-
-
-def _materialised(connection: Any, expression: Any) -> Any:
-    """The facts feed four views: computed once, into a temporary table of the engine."""
-    connection.raw_sql(f"CREATE TEMP TABLE facts AS {connection.compile(expression)}")
-    return connection.table("facts")

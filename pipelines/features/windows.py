@@ -9,6 +9,11 @@ from typing import Any
 
 import ibis
 
+from pipelines.core.errors import FeatureError
+
+LONGEST = 90
+"""Days of the longest window. What is older counts only towards totals, whichever day it fell on."""
+
 RECENT = ("shown", "watched", "engaged")
 """The counts that are also kept over the last few days."""
 
@@ -20,7 +25,7 @@ def with_leavings(daily: Any, key: str, spans: Iterable[int]) -> Any:
     """The day totals and, n days after each, a row that adds nothing; one row a (key, e)."""
     columns = [c for c in daily.columns if c not in (key, "e")]
     parts = [daily]
-    for span in spans:
+    for span in map(_within, spans):
         nothing = {c: ibis.literal(None, daily[c].type()) for c in columns}
         parts.append(daily.select(key, e=daily.e + span, **nothing))
     stacked = ibis.union(*parts) if len(parts) > 1 else daily
@@ -31,6 +36,22 @@ def with_leavings(daily: Any, key: str, spans: Iterable[int]) -> Any:
     )
 
 
+def settled(rows: Any, before: int | None) -> Any:
+    """The rows of days before ``before`` all as of the day before it, so that they fall into one day total a key.
+
+    Every snapshot from ``before + LONGEST`` on stays as it was: a total over all days does not ask for the day, and no
+    window reaches back so far. None leaves all as it is.
+    """
+    return rows if before is None else rows.mutate(e=ibis.greatest(rows.e, ibis.literal(before - 1, "int64")))
+
+
+def _within(days: int) -> int:
+    """FeatureError for a window longer than a refresh of one day looks back."""
+    if days > LONGEST:
+        raise FeatureError(f"a window of {days} days: one day is computed from {LONGEST} days, raise windows.LONGEST")
+    return days
+
+
 def ever(key: str) -> Any:
     """The window of all days up to and including ``e``."""
     return ibis.window(preceding=None, following=0, group_by=key, order_by="e")
@@ -38,7 +59,7 @@ def ever(key: str) -> Any:
 
 def last_days(key: str, days: int) -> Any:
     """The window of the last ``days`` days up to and including ``e``, whether or not each has a row."""
-    return ibis.range_window(preceding=days - 1, following=0, group_by=key, order_by="e")
+    return ibis.range_window(preceding=_within(days) - 1, following=0, group_by=key, order_by="e")
 
 
 def totals(changes: Any, key: str, columns: Iterable[str], recent: Iterable[str], spans: Mapping[str, int]) -> Any:
