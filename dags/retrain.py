@@ -40,11 +40,11 @@ def retrain():
 
     @task
     def build_training_set(window: dict, params: dict) -> dict:
+        from pipelines import retraining
         from pipelines.core.settings import load
         from pipelines.core.window import Window
-        from pipelines.training_data import job
 
-        return job.build(load(), Window(**window), params["seed"])
+        return retraining.build_training_set(load(), Window(**window), seed=params["seed"])
 
     @task
     def fit_generators(window: dict, params: dict) -> None:

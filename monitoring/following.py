@@ -41,7 +41,10 @@ class Following:
 
 def follow(settings: Settings, champion: Champion, first: date, last: date, *, seed: int, at: datetime) -> Following:
     """Read, label and score the days; DataError when they hold no matured row."""
-    rows = training_data.rows_for(settings, first, last, known_by=_known_by(settings, last, at), seed=seed)
+    retrieval = judgement.retrieval_of(settings, load_release(champion.folder))
+    rows = training_data.rows_for(
+        settings, first, last, known_by=_known_by(settings, last, at), seed=seed, retrieval=retrieval
+    )
     mine = rows[rows["release_id"] == champion.manifest.release_id]
     origin: Origin = "served" if len(mine) else "logged"
     kept = (mine if len(mine) else rows).reset_index(drop=True)

@@ -14,7 +14,6 @@ from pipelines.features import job as features
 from pipelines.ingestion import job as ingestion
 from pipelines.judgement import judge
 from pipelines.sources import SOURCES
-from pipelines.training_data import job as training_data
 
 Say = Callable[[str], None]
 
@@ -50,7 +49,7 @@ def run(
     FeatureStore(settings).apply()
     features.refresh(settings, window.fit_from, window.test_to)
     say("training set")
-    built = training_data.build(settings, window, seed)
+    built = retraining.build_training_set(settings, window, seed=seed)
     say("fit generators and ranker")
     retraining.fit_generators(settings, window, seed=seed)
     retraining.fit_ranker(settings, window, seed=seed)

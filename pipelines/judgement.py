@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.adapters.feature_store import FeatureStore
 from pipelines.candidates.interactions import engaged_watches, histories
+from pipelines.candidates.scores import FITTED_AT, Released
 from pipelines.core import days
 from pipelines.core.contracts import Codes, Floats
 from pipelines.core.errors import DataError
@@ -59,7 +61,7 @@ def judge(settings: Settings, folder: Path, window: Window, *, seed: int, most_m
     At most ``most_members`` members get a page; where there are more, a seeded draw of them.
     """
     release = load_release(folder)
-    rows = Lake(settings.lake_path).read(f"training/{window.test_from}")
+    rows = scored_by(settings, release, Lake(settings.lake_path).read(f"training/{window.test_from}"))
     scored, floor_scored = score_rows(release, rows), score_rows_by_popularity(rows)
     lists, floor_lists = judge_lists(settings, release, window, rows, seed=seed, most=most_members)
     figures, popularity = row_figures(scored, seed), row_figures(floor_scored, seed)
@@ -76,6 +78,28 @@ def judge(settings: Settings, folder: Path, window: Window, *, seed: int, most_m
         {**popularity, **list_figures(floor_lists)},
         counts,
     )
+
+
+def retrieval_of(settings: Settings, release: LoadedRelease) -> Released:
+    """The scores of a release's own generators, as of the day after its watermark."""
+    zone = release.manifest.time_zone
+    fitted_at = days.start(release.manifest.watermark + timedelta(days=1), zone)
+    return Released(Lake(settings.lake_path), release.generators, fitted_at)
+
+
+def scored_by(settings: Settings, release: LoadedRelease, rows: Any) -> Any:
+    """The rows, those of the test scored by the generators of this very release, with which it would have served."""
+    test = np.flatnonzero(np.asarray(pc.equal(rows["split"], "test")))
+    asked = rows.take(test).select(["user_id", "media_id", "event_timestamp"]).to_pandas()
+    found = retrieval_of(settings, release).scored(asked).drop(columns=FITTED_AT)
+    for name, values in found.items():
+        whole = np.full(rows.num_rows, np.nan, dtype=np.float32)
+        if name in rows.column_names:
+            whole = rows[name].to_numpy().astype(np.float32)
+            rows = rows.drop_columns([name])
+        whole[test] = values
+        rows = rows.append_column(str(name), pa.array(whole))
+    return rows
 
 
 def score_rows(release: LoadedRelease, rows: Any) -> pd.DataFrame:

@@ -15,7 +15,7 @@ import numpy as np
 from pipelines.candidates import job as candidates
 from pipelines.candidates.blend import BlendConfig, Blended, blend
 from pipelines.core import release
-from pipelines.core.contracts import Codes, Features, FittedGenerator, FittedRanker, History
+from pipelines.core.contracts import RETRIEVAL, Codes, Features, FittedGenerator, FittedRanker, Floats, History
 from pipelines.core.errors import ReleaseError
 from pipelines.core.release import Manifest
 from pipelines.features.catalogue import STORED
@@ -108,6 +108,14 @@ class Pager:
         return np.array([place.get(media, -1) for media in self._catalogue.tolist()], dtype=np.int64)
 
     @cached_property
+    def _code_of_row(self) -> Codes:
+        """The release's code of each media of the snapshot; -1 = newer than the release."""
+        codes = np.full(len(self.snapshot.ids), -1, dtype=np.int64)
+        held = np.flatnonzero(self._row_of_code >= 0)
+        codes[self._row_of_code[held]] = held
+        return codes
+
+    @cached_property
     def _catalogue(self) -> np.ndarray:
         return next(iter(self.release.generators.values())).catalogue
 
@@ -157,7 +165,7 @@ class Pager:
         kept = self._allowed(blended.codes[0], request, user_row, history, exclude)
         codes = blended.codes[0][kept]
         rows = self._row_of_code[codes]
-        scores = self.release.ranker.probability(self.features(rows, request, user_row)) if len(rows) else np.empty(0)
+        scores = self._probability(rows, request, user_row, history)
         _, ordering, diversity, exploration = self._settings
         ranking_order = best_first(scores, blended.scores[0][kept], codes, ordering)
         groups = [self.snapshot.groups[row] for row in rows[ranking_order].tolist()]
@@ -176,6 +184,13 @@ class Pager:
         page = Page(request.request_id, self.release.release_id, self.snapshot.version, tuple(items))
         return page, [str(media) for media in self._catalogue[codes]]
 
+    def _probability(
+        self, rows: Codes, request: PageRequest, user_row: Mapping[str, object], history: History
+    ) -> Floats:
+        if not len(rows):
+            return np.empty(0)
+        return self.release.ranker.probability(self.features(rows, request, user_row, history))
+
     def _allowed(
         self,
         codes: Codes,
@@ -191,7 +206,7 @@ class Pager:
         here = rights(held, request.country or _word(user_row, "user_country"))
         return np.asarray(places[here])
 
-    def features(self, rows: Codes, request: PageRequest, user_row: Mapping[str, object]) -> Features:
+    def features(self, rows: Codes, request: PageRequest, user_row: Mapping[str, object], history: History) -> Features:
         """Every feature of the candidates at snapshot ``rows``, as training would have joined them."""
         n = len(rows)
         at = np.full(n, np.datetime64(request.at.replace(tzinfo=None), "us"))
@@ -209,7 +224,14 @@ class Pager:
         encoded = self.release.ranker.encode({**context, **user})
         same = {name: np.broadcast_to(value, (n,)) for name, value in encoded.items()}
         raw = {name: self.snapshot.features[name][rows] for name in MEDIA_NEEDS}
-        return {**media, **cross_features(user, raw, at), **same}
+        return {**media, **cross_features(user, raw, at), **same, **self._retrieval(rows, history)}
+
+    def _retrieval(self, rows: Codes, history: History) -> Features:
+        """The scores of those generators that the ranker asks about."""
+        asked = {name: RETRIEVAL + name for name in self.release.generators}
+        codes = self._code_of_row[rows][None, :]
+        wanted = {name: feature for name, feature in asked.items() if feature in self.release.ranker.feature_names}
+        return {f: self.release.generators[name].scores([history], codes)[0] for name, f in wanted.items()}
 
     def _item(self, position: int, code: int, score: float, by: tuple[str, ...], history: History) -> PageItem:
         row = int(self._row_of_code[code])

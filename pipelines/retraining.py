@@ -15,6 +15,7 @@ import numpy as np
 from pipelines.adapters.feature_store import FeatureStore
 from pipelines.adapters.model_registry import ModelRegistry
 from pipelines.candidates import job as candidates
+from pipelines.candidates import scores
 from pipelines.core import days, release
 from pipelines.core.errors import DataError
 from pipelines.core.evidence import Evidence
@@ -31,6 +32,7 @@ from pipelines.ranking import job as ranking
 from pipelines.rerank.diversity import DiversityConfig
 from pipelines.rerank.exploration import ExplorationConfig
 from pipelines.rerank.ordering import OrderingConfig
+from pipelines.training_data import job as training_data
 
 CALIBRATION_SHARE = 0.12
 """The share of the days before the test that calibrate; one day at least."""
@@ -41,6 +43,7 @@ REFERENCE = "monitoring/reference.json"
 TRAINED = "trained"
 """The watermark of the last retraining: the last day of its test."""
 
+CHECKPOINTS = "checkpoints"
 RELEASE, CHALLENGER, CHAMPION, FLOOR = "release", "challenger.npz", "champion.npz", "floor.npz"
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -93,20 +96,31 @@ def staging(settings: Settings, window: Window) -> Path:
     return settings.root / "staging" / f"{window.test_from}_{window.test_to}"
 
 
+def build_training_set(settings: Settings, window: Window, *, seed: int) -> dict[str, Any]:
+    """Publish the window's training set, each row scored by generators fitted before its day; return its report."""
+    folder = staging(settings, window) / CHECKPOINTS
+    shutil.rmtree(folder, ignore_errors=True)
+    retrieval = candidates.checkpoints(settings, window, folder=folder, seed=seed)
+    return training_data.build(settings, window, seed, retrieval=retrieval)
+
+
 def fit_generators(settings: Settings, window: Window, *, seed: int) -> None:
     """Fit every generator into a fresh release folder."""
     into = staging(settings, window) / RELEASE
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
-    candidates.fit(settings, window, into=into, seed=seed)
+    candidates.fit(settings, window, into=into, seed=seed, folder=staging(settings, window) / CHECKPOINTS)
+
+
+def ranker_inputs(settings: Settings) -> list[str]:
+    """What a ranker reads: the features of the data set, and the generators' scores."""
+    return [*inputs(Lake(settings.lake_path).dataset), *scores.names()]
 
 
 def fit_ranker(settings: Settings, window: Window, *, seed: int, method: str = "gbdt") -> None:
     """Fit and calibrate the ranker into the release folder that holds the generators."""
     into = staging(settings, window) / RELEASE
-    ranking.fit(
-        settings, window, names=list(inputs(Lake(settings.lake_path).dataset)), into=into, seed=seed, method=method
-    )
+    ranking.fit(settings, window, names=ranker_inputs(settings), into=into, seed=seed, method=method)
 
 
 def seal(
@@ -114,7 +128,7 @@ def seal(
 ) -> Manifest:
     """Write the monitoring reference and the manifest over whatever was fitted into ``folder``."""
     lake = Lake(settings.lake_path)
-    names = list(inputs(lake.dataset))
+    names = ranker_inputs(settings)
     rows = lake.read(f"training/{window.test_from}", columns=[*names, "split", "label", "sampling_rate"]).to_pandas()
     fit = rows[rows.split == "fit"]
     # Each negative that was kept stands for those that were thinned out, or thinning would look like drift.

@@ -18,6 +18,9 @@ from pipelines.candidates.top import best, codes_of, leave_out
 from pipelines.core.config import Config
 from pipelines.core.contracts import Codes, Floats, History, Ids, Interactions
 
+SOLVED_TOGETHER = 512
+"""Members whose factors are solved in one call: a few MB of systems."""
+
 
 @dataclass(frozen=True)
 class FittedALS:
@@ -52,18 +55,40 @@ class FittedALS:
         scores[:, self._unknown] = -np.inf
         return best(scores, k)
 
+    def scores(self, histories: Sequence[History], codes: Codes) -> Floats:
+        """The predicted preference, about 0 for a stranger to the title and 1 for a watch; NaN for an empty history."""
+        members = self.member_factors(histories)
+        found = (members[:, None, :] @ self._padded[codes].transpose(0, 2, 1))[:, 0, :]
+        fitted = np.asarray(self._padded.any(axis=1))
+        speaks = np.asarray(members.any(axis=1))[:, None] & fitted[codes]
+        return np.where(speaks, found, np.float32(np.nan))
+
+    @cached_property
+    def _padded(self) -> Floats:
+        """The factors, and zeros for code -1."""
+        return np.vstack([self.factors, np.zeros((1, self.factors.shape[1]), np.float32)])
+
     def member_factors(self, histories: Sequence[History]) -> Floats:
         """(len(histories), d): the ridge solution of each member's own watches; zeros for an empty history."""
         codes = self.codes
         solved = np.zeros((len(histories), self.factors.shape[1]), dtype=np.float32)
+        by_length: dict[int, list[tuple[int, list[tuple[int, float]]]]] = {}
         for row, history in enumerate(histories):
             known = [(codes[m], w) for m, w in zip(history.media, history.weight, strict=True) if m in codes]
-            if known:
-                watched = self.factors[[code for code, _ in known]]
-                confidence = self.alpha * np.array([weight for _, weight in known], dtype=np.float32)
-                system = self._gram + (watched.T * (confidence - 1)) @ watched
-                solved[row] = np.linalg.solve(system, confidence @ watched)
+            by_length.setdefault(len(known), []).append((row, known))
+        by_length.pop(0, None)
+        for group in by_length.values():
+            for begin in range(0, len(group), SOLVED_TOGETHER):
+                rows, together = zip(*group[begin : begin + SOLVED_TOGETHER], strict=True)
+                solved[list(rows)] = self._solve(np.array(together))
         return solved
+
+    def _solve(self, known: Floats) -> Floats:
+        """(n, d) for n histories of one length L; known: (n, L, 2) codes and weights. Each is solved by itself."""
+        watched = self.factors[known[:, :, 0].astype(np.int64)]
+        confidence = self.alpha * known[:, :, 1].astype(np.float32)
+        systems = self._gram + (watched * (confidence - 1)[:, :, None]).transpose(0, 2, 1) @ watched
+        return np.asarray(np.linalg.solve(systems, watched.transpose(0, 2, 1) @ confidence[:, :, None])[:, :, 0])
 
     def because(self, code: int, history: History) -> str | None:
         """The watched media whose factors point most the same way."""

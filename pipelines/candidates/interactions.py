@@ -18,18 +18,35 @@ def _table(files: list[Path]) -> ibis.Table:
     return ibis.read_parquet([str(file) for file in files], hive_partitioning=False)
 
 
-def engaged_watches(lake: Lake, as_of: datetime) -> pa.Table:
-    """user_id, media_id, at of every engaged watch begun and available before ``as_of``, by member and time.
+HISTORY_LENGTH = 100
+"""The most media of a history that generators are asked with, wherever it is read."""
 
-    One row a (member, media): the latest. DataError when the lake holds no watches at all.
+
+def engagements(lake: Lake, as_of: datetime) -> pa.Table:
+    """user_id, media_id, at, available_at of every engaged watch begun and available before ``as_of``.
+
+    DataError when the lake holds no watches at all.
     """
+    return _engagements(lake, as_of).to_pyarrow()
+
+
+def _engagements(lake: Lake, as_of: datetime) -> ibis.Table:
     files = lake.files("watches")
     if not files:
         raise DataError(f"watches has no rows in {lake.root}: run marquee import first")
     ratings = _table(lake.files("ratings")) if lake.exists("ratings") else None
     watches = with_engaged(_table(files), ratings, lake.dataset)
     known = watches.filter(watches.engaged, watches.started_at < as_of, watches.available_at < as_of)
-    latest = known.group_by("user_id", "media_id").agg(at=known.started_at.max())
+    return known.select("user_id", "media_id", "available_at", at=known.started_at)
+
+
+def engaged_watches(lake: Lake, as_of: datetime) -> pa.Table:
+    """user_id, media_id, at of every engaged watch begun and available before ``as_of``, by member and time.
+
+    One row a (member, media): the latest. DataError when the lake holds no watches at all.
+    """
+    known = _engagements(lake, as_of)
+    latest = known.group_by("user_id", "media_id").agg(at=known["at"].max())
     return latest.order_by("user_id", "at", "media_id").to_pyarrow()
 
 
@@ -54,7 +71,7 @@ def interactions(lake: Lake, as_of: datetime) -> Interactions:
     )
 
 
-def histories(lake: Lake, as_of: datetime, limit: int = 100) -> dict[str, History]:
+def histories(lake: Lake, as_of: datetime, limit: int = HISTORY_LENGTH) -> dict[str, History]:
     """Each member's engaged media before ``as_of``, oldest first, the last ``limit`` of them."""
     rows = engaged_watches(lake, as_of)
     users = rows["user_id"].to_numpy(zero_copy_only=False)

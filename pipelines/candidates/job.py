@@ -1,14 +1,15 @@
 """The stage's tasks: read, fit, learn how the generators blend, save."""
 
 import json
-from datetime import datetime
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from pipelines.candidates import FITTED, GENERATORS
+from pipelines.candidates import FITTED
 from pipelines.candidates.blend import BlendConfig
 from pipelines.candidates.interactions import engaged_watches, histories, interactions
+from pipelines.candidates.scores import CheckpointConfig, Checkpoints, checkpoint_days
 from pipelines.candidates.weights import learn
 from pipelines.core import days
 from pipelines.core.contracts import FittedGenerator
@@ -18,44 +19,54 @@ from pipelines.core.settings import Settings
 from pipelines.core.window import Window
 
 FOLDER, BLEND = "generators", "blend.json"
+DAILY = CheckpointConfig()
 MOST_MEMBERS = 1000
 """Members whose later watches decide the blend's weights: enough to tell weights apart, a few seconds to ask."""
 
 
-def fit(settings: Settings, window: Window, *, into: Path, seed: int) -> dict[str, float]:
-    """Fit every registered generator on what was known when the test begins, and save it below ``into``.
+def checkpoints(
+    settings: Settings, window: Window, *, folder: Path, seed: int, config: CheckpointConfig = DAILY
+) -> Checkpoints:
+    """The fits that score the window's rows; ``folder`` keeps them, and ``fit`` takes its own two from there."""
+    lake = Lake(settings.lake_path)
+    chosen = checkpoint_days(window.fit_from, window.calibrate_from, window.known_from, config)
+    return Checkpoints(lake, chosen, folder, seed, lake.dataset.time_zone)
+
+
+def fit(settings: Settings, window: Window, *, into: Path, seed: int, folder: Path | None = None) -> dict[str, float]:
+    """Fit every registered generator on what was known after the last day that is fitted, and save it below ``into``.
 
     The weights of the blend, which are returned and saved beside them, come from the calibration days: there the
-    generators are fitted once more, on what was known before those days.
+    generators are fitted once more, on what was known before those days. ``folder`` holds the checkpoints that a
+    training set left: both fits are among them.
+
+    Raises:
+        DataError: when nothing was known by then that could be fitted on.
     """
     lake = Lake(settings.lake_path)
-    zone = lake.dataset.time_zone
-    until = days.start(window.test_from, zone)
-    weights = _weights(lake, days.start(window.calibrate_from, zone), until, seed)
-    for name, generator in fit_all(lake, until, seed).items():
-        folder = into / FOLDER / name
-        folder.mkdir(parents=True, exist_ok=True)
-        generator.save(folder)
+    with tempfile.TemporaryDirectory() as spare:
+        held = checkpoints(settings, window, folder=folder or Path(spare), seed=seed)
+        interactions(lake, days.start(window.known_from, held.zone))
+        weights = _weights(lake, held, window, seed)
+        for name, generator in held.generators(window.known_from).items():
+            kept = into / FOLDER / name
+            kept.mkdir(parents=True, exist_ok=True)
+            generator.save(kept)
     config = BlendConfig(weights=weights)
     (into / FOLDER / BLEND).write_text(config.model_dump_json(), encoding="utf-8")
     return weights
 
 
-def fit_all(lake: Lake, as_of: datetime, seed: int) -> dict[str, FittedGenerator]:
-    """Every registered generator, fitted on what was known at ``as_of``."""
-    known = interactions(lake, as_of)
-    return {name: method().fit(known, as_of=as_of, seed=seed) for name, method in GENERATORS.items()}
-
-
-def _weights(lake: Lake, since: datetime, until: datetime, seed: int) -> dict[str, float]:
-    """Learn the blend's weights from what members with a history first engaged with from ``since`` to ``until``."""
+def _weights(lake: Lake, held: Checkpoints, window: Window, seed: int) -> dict[str, float]:
+    """Learn the blend's weights from what members with a history first engaged with on the calibration days."""
+    since, until = days.start(window.calibrate_from, held.zone), days.start(window.known_from, held.zone)
     before = histories(lake, since)
     rows = engaged_watches(lake, until).to_pandas()
     later = rows[rows["at"] >= since].groupby("user_id")["media_id"].agg(list)
     members = sorted(str(user) for user in later.index if user in before)
     if len(members) > MOST_MEMBERS:
         members = sorted(np.random.default_rng(seed).choice(members, MOST_MEMBERS, replace=False).tolist())
-    generators = fit_all(lake, since, seed)
+    generators = held.generators(window.calibrate_from)
     code = {media: place for place, media in enumerate(next(iter(generators.values())).catalogue.tolist())}
     new = {user: [code[m] for m in later[user] if m in code and m not in before[user].media] for user in members}
     asked = [user for user in members if new[user]]

@@ -20,6 +20,9 @@ Floats = npt.NDArray[Any]
 Codes = npt.NDArray[Any]
 """int32 places in a catalogue, -1 = none."""
 
+RETRIEVAL = "retrieval_"
+"""A generator's score of a pair is the feature ``retrieval_<generator>`` of rankers."""
+
 Features = Mapping[str, npt.NDArray[Any]]
 """Columns by feature name, all of length n: float (NaN = absent), object (strings, None = absent) or (n, d) packed."""
 
@@ -59,6 +62,15 @@ class FittedGenerator(Protocol):
         """(len(histories), k) codes into ``catalogue`` and scores, best first; -1 and -inf pad where fewer exist.
 
         Media of the member's own history are left out. An empty history is answered (with -1 if need be).
+        """
+        ...
+
+    def scores(self, histories: Sequence[History], codes: Codes) -> Floats:
+        """(len(histories), k) scores of the media ``codes`` of the same shape; NaN at -1 and where it cannot speak.
+
+        In the order of ``candidates``, and alike from fit to fit of one method, because rankers learn from the scores
+        of earlier fits than the one that serves. A media of the history is scored like any other. What a history gets
+        does not depend on the others asked with it.
         """
         ...
 

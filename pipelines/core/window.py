@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from pydantic import model_validator
+from pydantic import NonNegativeInt, model_validator
 
 from pipelines.core.config import Config
 
@@ -14,15 +14,24 @@ class Window(Config):
     calibrate_from: date
     test_from: date
     test_to: date
+    gap_days: NonNegativeInt = 0
+    """Days between the last that is learnt from and the test: as long as a release takes to reach its members."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "Window":
         if not self.fit_from < self.calibrate_from < self.test_from <= self.test_to:
             spans = f"{self.fit_from} < {self.calibrate_from} < {self.test_from} <= {self.test_to}"
             raise ValueError(f"window is not in order ({spans}): give the fit, the calibration and the test a day each")
+        if not self.calibrate_from < self.known_from:
+            raise ValueError(f"gap_days {self.gap_days} leaves no day from {self.calibrate_from} on to calibrate")
         return self
+
+    @property
+    def known_from(self) -> date:
+        """The day at whose start everything that is learnt from is over."""
+        return self.test_from - timedelta(days=self.gap_days)
 
     @property
     def last_fitted(self) -> date:
         """The last day that anything was fitted or calibrated on: a release's watermark."""
-        return self.test_from - timedelta(days=1)
+        return self.known_from - timedelta(days=1)

@@ -18,8 +18,16 @@ class FeatureHistory(Protocol):
         ...
 
 
-def assemble(rows: pd.DataFrame, store: FeatureHistory) -> pd.DataFrame:
-    """The rows with every feature; rows in = rows out, in the same order.
+class Retrieval(Protocol):
+    """What generators that had been fitted before each row's day think of it; the candidates stage answers."""
+
+    def scored(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Columns beside the rows, in their order: the scores, and ``<...>__at``, as of when they were known."""
+        ...
+
+
+def assemble(rows: pd.DataFrame, store: FeatureHistory, retrieval: Retrieval | None = None) -> pd.DataFrame:
+    """The rows with every feature, and with the generators' scores; rows in = rows out, in the same order.
 
     Raises:
         FeatureError: when the store lost, added or moved a row, or a feature is named like a column of the rows.
@@ -35,6 +43,11 @@ def assemble(rows: pd.DataFrame, store: FeatureHistory) -> pd.DataFrame:
             "the feature store answered the rows in another order: it must keep the order that it is given"
         )
     features = found.drop(columns=list(REQUEST))
+    if retrieval is not None:
+        scores = retrieval.scored(rows).reset_index(drop=True)
+        if len(scores) != len(rows):
+            raise FeatureError(f"the generators scored {len(scores)} of {len(rows)} rows: each needs an answer")
+        features = pd.concat([features, scores], axis=1)
     taken = sorted(set(features.columns) & set(rows.columns))
     if taken:
         raise FeatureError(f"features {', '.join(taken)} are named like columns of a training row: rename them")

@@ -29,7 +29,7 @@ def null_shares(rows: pd.DataFrame, features: list[str]) -> dict[str, float]:
 
 def require_both_classes(by_split: dict[str, dict[str, Any]], window: Window) -> None:
     """DataError naming the days and the remedy when a split that models learn from is empty or of one class."""
-    spans = {FIT: (window.fit_from, window.calibrate_from), CALIBRATE: (window.calibrate_from, window.test_from)}
+    spans = {FIT: (window.fit_from, window.calibrate_from), CALIBRATE: (window.calibrate_from, window.known_from)}
     for split, (first, end) in spans.items():
         held = by_split.get(split, {"positives": 0, "negatives": 0})
         if not held["positives"] or not held["negatives"]:

@@ -15,7 +15,7 @@ from pipelines.core.settings import Settings
 from pipelines.core.window import Window
 from pipelines.training_data import rows as labelled
 from pipelines.training_data import splits
-from pipelines.training_data.assemble import FeatureHistory, assemble, feature_columns
+from pipelines.training_data.assemble import FeatureHistory, Retrieval, assemble, feature_columns
 from pipelines.training_data.balance import BalanceConfig, keep, rate
 from pipelines.training_data.integrity import counts, null_shares, require_both_classes
 from pipelines.training_data.labels import LabelPolicy
@@ -43,11 +43,12 @@ def build(
     config: TrainingConfig = DEFAULT,
     known_by: datetime | None = None,
     store: FeatureHistory | None = None,
+    retrieval: Retrieval | None = None,
 ) -> dict[str, Any]:
     """Publish ``training/<test_from>`` and the integrity report beside it; return the report.
 
-    Rows that fit or calibrate are labelled as they were known when the test begins; test rows as known before
-    ``known_by`` (None = everything in the lake).
+    Rows that fit or calibrate are labelled as they were known when the last of their days was over; test rows as known
+    before ``known_by`` (None = everything in the lake). ``retrieval`` scores each row by generators older than its day.
 
     Raises:
         DataError: when a split that models learn from has no rows or one class.
@@ -58,7 +59,7 @@ def build(
     by_split = counts(rows, "split")
     require_both_classes(by_split, window)
     chosen = _balanced(rows, config, seed)
-    assembled = assemble(chosen, store or _feature_store(settings))
+    assembled = assemble(chosen, store or _feature_store(settings), retrieval)
     table = table_of(window)
     with lake.alone(table):
         lake.publish(table, _typed(assembled))
@@ -86,6 +87,7 @@ def rows_for(
     config: TrainingConfig = DEFAULT,
     seed: int = 0,
     store: FeatureHistory | None = None,
+    retrieval: Retrieval | None = None,
 ) -> pd.DataFrame:
     """Every matured row of the days ``first`` to ``last`` with its label and features, none thinned out.
 
@@ -93,7 +95,7 @@ def rows_for(
         DataError: when those days hold no events.
     """
     found = _read(Lake(settings.lake_path), first, last, known_by, config, seed)
-    return assemble(found.frame, store or _feature_store(settings))
+    return assemble(found.frame, store or _feature_store(settings), retrieval)
 
 
 def table_of(window: Window) -> str:
@@ -112,7 +114,7 @@ def _labelled(
     lake: Lake, window: Window, seed: int, config: TrainingConfig, known_by: datetime | None
 ) -> tuple[pd.DataFrame, dict[str, dict[str, int]]]:
     """All rows of the window with their split, and what was left out before and in the test."""
-    until = days.start(window.test_from, lake.dataset.time_zone)
+    until = days.start(window.known_from, lake.dataset.time_zone)
     before = _read(lake, window.fit_from, window.last_fitted, until, config, seed)
     test = _read(lake, window.test_from, window.test_to, known_by, config, seed)
     frame = pd.concat([before.frame, test.frame], ignore_index=True)

@@ -12,7 +12,7 @@ FIT, CALIBRATE, TEST = "fit", "calibrate", "test"
 
 
 def assign(days: Sequence[date], window: Window) -> npt.NDArray[np.object_]:
-    """(n,) FIT, CALIBRATE or TEST a row; None for a day outside the window."""
+    """(n,) FIT, CALIBRATE or TEST a row; None for a day outside the window or in its gap."""
     return np.array([_split(day, window) for day in days], dtype=object)
 
 
@@ -21,4 +21,6 @@ def _split(day: date, window: Window) -> str | None:
         return None
     if day < window.calibrate_from:
         return FIT
-    return CALIBRATE if day < window.test_from else TEST
+    if day < window.known_from:
+        return CALIBRATE
+    return TEST if day >= window.test_from else None

@@ -88,12 +88,62 @@ def test_a_world_without_watches_proposes_nothing(name: str) -> None:
     assert (codes == -1).all()
 
 
+def test_scores_follow_the_order_of_the_candidates(fitted: FittedGenerator) -> None:
+    history = History(("m02", "m04"), (1.0, 1.0))
+    codes, _ = fitted.candidates([history], 12)
+    proposed = codes[:, codes[0] >= 0]
+    scores = fitted.scores([history], proposed)
+    assert scores.shape == proposed.shape
+    assert np.isfinite(scores).all()
+    assert (np.diff(scores, axis=1) <= 1e-6).all()
+
+
+def test_scores_of_a_member_do_not_depend_on_who_else_is_asked_about(fitted: FittedGenerator) -> None:
+    histories = [History(("m02",), (1.0,)), History(), History(("m01", "m03"), (1.0, 1.0)), History(("m06",), (1.0,))]
+    grid = np.array([[0, 3, -1], [5, -1, -1], [2, 1, 4], [0, 0, 7]])
+    together = fitted.scores(histories, grid)
+    for history, codes, scores in zip(histories, grid, together, strict=True):
+        np.testing.assert_array_equal(fitted.scores([history], codes[None, :])[0], scores)
+
+
+def test_no_media_has_no_score_and_a_watched_one_has(fitted: FittedGenerator) -> None:
+    scores = fitted.scores([History(("m02",), (1.0,))], np.array([[2, -1]]))
+    assert np.isfinite(scores[0, 0])
+    assert np.isnan(scores[0, 1])
+
+
+def test_scores_of_nobody_and_of_nothing_are_empty(fitted: FittedGenerator) -> None:
+    assert fitted.scores([], np.empty((0, 3), dtype=np.int64)).shape == (0, 3)
+    assert fitted.scores([History()], np.empty((1, 0), dtype=np.int64)).shape == (1, 0)
+
+
+def test_a_world_without_watches_scores_nothing(name: str) -> None:
+    fitted = GENERATORS[name]().fit(empty(), as_of=AS_OF, seed=7)
+    assert np.isnan(fitted.scores([History(("m02",), (1.0,))], np.array([[0, 1]]))).all()
+
+
+def test_scores_mean_the_same_when_every_member_is_there_twice(name: str) -> None:
+    once = checkerboard()
+    doubled = Interactions(
+        np.concatenate([once.users, np.char.add("x", once.users)]),
+        np.tile(once.media, 2),
+        np.tile(once.weight, 2),
+        np.tile(once.at, 2),
+        CATALOGUE,
+    )
+    history, codes = History(("m02", "m04"), (1.0, 1.0)), np.array([[0, 1, 6]])
+    few, many = (GENERATORS[name]().fit(o, as_of=AS_OF, seed=7).scores([history], codes) for o in (once, doubled))
+    np.testing.assert_allclose(few, many, atol=0.1)
+
+
 def test_saved_and_loaded_it_answers_the_same(name: str, fitted: FittedGenerator, tmp_path) -> None:
     fitted.save(tmp_path)
     again = FITTED[name].load(tmp_path)
     histories = [History(("m02",), (1.0,)), History()]
     for before, after in zip(fitted.candidates(histories, 6), again.candidates(histories, 6), strict=True):
         np.testing.assert_array_equal(before, after)
+    codes = np.array([[0, 5], [3, -1]])
+    np.testing.assert_array_equal(fitted.scores(histories, codes), again.scores(histories, codes))
 
 
 def test_the_same_seed_fits_the_same(name: str, fitted: FittedGenerator) -> None:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import refreshing, retraining, snapshot
+from pipelines import judgement, refreshing, retraining, snapshot
 from pipelines.adapters.feature_store import FeatureStore
 from pipelines.core.contracts import History
 from pipelines.core.lake import Lake
@@ -24,7 +24,6 @@ from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.world import simulate
 from pipelines.snapshot import MediaSnapshot
 from pipelines.sources import SOURCES
-from pipelines.training_data import job as training_data
 
 # Ibis calls DuckDB by the old name of to_arrow_table.
 pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
@@ -76,7 +75,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     refreshing.compute(settings, interval)
     refreshing.publish(settings, interval)
     window = retraining.plan_window(Lake(settings.lake_path), FIRST + timedelta(days=DAYS - 2))
-    training_data.build(settings, window, 7)
+    retraining.build_training_set(settings, window, seed=7)
     retraining.fit_generators(settings, window, seed=7)
     retraining.fit_ranker(settings, window, seed=7, method="logistic")
     folder = retraining.staging(settings, window) / retraining.RELEASE
@@ -193,11 +192,18 @@ def test_a_page_is_scored_on_the_features_that_training_would_have_joined(stage,
     user = {"faithful": stage.faithful, "newest": known[0], "stranger": "nobody-knows-me"}[who]
     request = PageRequest(user, "r", AT, device="tv", country=country)
     offline = asked(stage, user, request)
-    page = stage.pager.features(np.arange(len(stage.snapshot.ids)), request, stage.store.user_row(user))
+    history, row = stage.snapshot.history(user), stage.store.user_row(user)
+    page = stage.pager.features(np.arange(len(stage.snapshot.ids)), request, row, history)
     encoder = stage.pager.release.ranker
     wanted = {f.name: f for f in features(Lake(stage.settings.lake_path).dataset) if f.name in encoder.feature_names}
-    assert set(wanted) == set(encoder.feature_names)
+    released = judgement.retrieval_of(stage.settings, stage.pager.release)
+    retrieval = released.scored(offline).drop(columns="retrieval__at")
+    assert set(wanted) | set(retrieval) == set(encoder.feature_names)
+    for name in retrieval:
+        np.testing.assert_allclose(page[name], retrieval[name], rtol=1e-5, atol=1e-6, err_msg=name)
+    assert who == "stranger" or np.isfinite(retrieval.to_numpy()).all(axis=1).any()
     joined = {name: column(offline, feature) for name, feature in wanted.items()}
+    joined |= {name: retrieval[name].to_numpy() for name in retrieval}
     encoded = encoder.encode(joined)
     assert np.isfinite(encoded["context_season"]).any() or (who, country) == ("stranger", None)
     for name, feature in wanted.items():
