@@ -25,7 +25,7 @@ class KnownHistories:
 def from_lake(lake: Lake, rows: pd.DataFrame) -> KnownHistories:
     """The history of each row's ``user_id`` at its ``event_timestamp``: engaged watches begun and available before it.
 
-    Oldest first, a media at its latest watch, the last HISTORY_LENGTH of them: what ``histories`` answers at that moment.
+    Oldest first, a media at its latest watch, the last HISTORY_LENGTH of them: what ``histories`` says of that moment.
     """
     moments = pd.to_datetime(rows["event_timestamp"], utc=True).dt.as_unit("us").astype(np.int64).to_numpy()
     if not len(rows):

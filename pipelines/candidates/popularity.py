@@ -33,7 +33,7 @@ class FittedPopularity:
 
     @cached_property
     def _lift(self) -> Floats:
-        """ln(1 + score over the mean media's), which does not grow with the platform as scores do. Last, for -1: NaN."""
+        """ln(1 + score over the mean score), which does not grow with the platform as scores do. Last, for -1, NaN."""
         mean = float(self.score.mean()) if len(self.score) else 0.0
         lift = np.log1p(self.score / mean) if mean > 0 else np.full(len(self.score), np.nan)
         return np.append(lift, np.nan).astype(np.float32)
