@@ -36,11 +36,11 @@ def profile(media: Any, vocabulary: tuple[str, ...], dataset: Dataset) -> Any:
         KEY,
         e=_known(media, dataset.time_zone),
         media_duration_seconds=media.duration_seconds,
-        media_duration_log=(media.duration_seconds + 1.0).ln(),
+        media_duration_log=windows.logged(media.duration_seconds),
         media_release_year=media.release_year.cast("float64"),
         media_season_number=media.season_number.cast("float64"),
         media_public_rating=media.public_rating,
-        media_revenue_log=(media.revenue + 1.0).ln(),
+        media_revenue_log=windows.logged(media.revenue),
         media_genre_count=genres.length().cast("float64"),
         media_kind=media.kind,
         media_main_genre=genres[0],
@@ -77,7 +77,7 @@ def popularity(facts: Any) -> Any:
         KEY,
         "e",
         **counts,
-        media_impressions_log=(t.shown_ever + 1.0).ln(),
+        media_impressions_log=windows.logged(t.shown_ever),
         media_engaged_rate=rate,
         media_engaged_rate_7d=windows.smoothed(t.engaged_7d, t.shown_7d, rate),
         media_bounce_rate=windows.smoothed(
@@ -102,7 +102,7 @@ def creator(facts: Any, media: Any, zone: str) -> Any:
         media_creator_bounce_rate=windows.smoothed(
             windows.bounced(t.judged_ever, t.played_ever), t.judged_ever, t.prior_bounced
         ),
-        media_creator_impressions_log=(t.shown_ever + 1.0).ln(),
+        media_creator_impressions_log=windows.logged(t.shown_ever),
     )
     joined = works.inner_join(rates, "creator").filter(lambda r: r.e >= r.known)
     return joined.select(KEY, *(c for c in rates.columns if c != "creator"))

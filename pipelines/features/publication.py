@@ -34,8 +34,9 @@ def _due(snapshots: Any, first: date, last: date, *, whole: bool) -> Any:
     due = snapshots.filter((snapshots.e >= before + whole) & (snapshots.e <= number(last)))
     if whole:
         past = snapshots.filter(snapshots.e <= before)
-        latest = past.e == past.e.max().over(ibis.window(group_by=key))
-        due = past.filter(latest).mutate(e=ibis.literal(before, "int64")).union(due)
+        dated = past.mutate(latest=past.e.max().over(ibis.window(group_by=key)))
+        standing = dated.filter(dated.e == dated.latest).drop("latest")
+        due = standing.mutate(e=ibis.literal(before, "int64")).union(due)
     return due.order_by("e", key)
 
 

@@ -66,7 +66,7 @@ def activity(facts: Any, main_genre: Any, visits: Any) -> Any:
         user_watches_7d=t.watched_7d,
         user_engaged=t.engaged_ever,
         user_engaged_7d=t.engaged_7d,
-        user_impressions_log=(t.shown_ever + 1.0).ln(),
+        user_impressions_log=windows.logged(t.shown_ever),
         user_engaged_rate=windows.smoothed(t.engaged_ever, t.shown_ever, t.prior_engaged),
         user_bounce_rate=windows.smoothed(
             windows.bounced(t.judged_ever, t.played_ever), t.judged_ever, t.prior_bounced

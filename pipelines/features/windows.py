@@ -92,3 +92,8 @@ def bounced(judged: Any, played: Any) -> Any:
 def smoothed(successes: Any, trials: Any, prior: Any, strength: float = SMOOTHING) -> Any:
     """A share drawn towards ``prior`` while there are few trials; null where there is no prior."""
     return ((successes + strength * prior) / (trials + strength)).clip(0.0, 1.0)
+
+
+def logged(value: Any) -> Any:
+    """ln(1 + value) to nine decimals: beyond them each engine's logarithm has its own last digit."""
+    return (value + 1.0).ln().round(9)
