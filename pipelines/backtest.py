@@ -64,6 +64,7 @@ def run(
         "dataset": lake.dataset.name,
         "window": window.model_dump(mode="json"),
         "seed": seed,
+        "integrity": built["integrity"]["verdict"],
         "training_set": built,
         "import": report.as_dict(),
     }

@@ -33,6 +33,7 @@ from pipelines.rerank.diversity import DiversityConfig
 from pipelines.rerank.exploration import ExplorationConfig
 from pipelines.rerank.ordering import OrderingConfig
 from pipelines.training_data import job as training_data
+from pipelines.training_data.integrity import require_green
 
 CALIBRATION_SHARE = 0.12
 """The share of the days before the test that calibrate; one day at least."""
@@ -40,6 +41,8 @@ TEST_SHARE = 0.15
 """The share of all days that a retraining tests on where nobody says how many; one day at least."""
 
 REFERENCE = "monitoring/reference.json"
+TRAINING_REPORT = "training_set.json"
+"""The integrity report of what a release learnt from, sealed with it and stored with its run."""
 TRAINED = "trained"
 """The watermark of the last retraining: the last day of its test."""
 
@@ -105,7 +108,8 @@ def build_training_set(settings: Settings, window: Window, *, seed: int) -> dict
 
 
 def fit_generators(settings: Settings, window: Window, *, seed: int) -> None:
-    """Fit every generator into a fresh release folder."""
+    """Fit every generator into a fresh release folder; DataError when the training set is red."""
+    require_green(training_data.report_of(settings, window))
     into = staging(settings, window) / RELEASE
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
@@ -118,7 +122,8 @@ def ranker_inputs(settings: Settings) -> list[str]:
 
 
 def fit_ranker(settings: Settings, window: Window, *, seed: int, method: str = "gbdt") -> None:
-    """Fit and calibrate the ranker into the release folder that holds the generators."""
+    """Fit and calibrate the ranker into the release folder that holds the generators; DataError on a red one."""
+    require_green(training_data.report_of(settings, window))
     into = staging(settings, window) / RELEASE
     ranking.fit(settings, window, names=ranker_inputs(settings), into=into, seed=seed, method=method)
 
@@ -136,6 +141,8 @@ def seal(
     reference = folder / REFERENCE
     reference.parent.mkdir(exist_ok=True)
     reference.write_text(json.dumps(sketch(fit[names], stands_for)), encoding="utf-8")
+    told = json.dumps(training_data.report_of(settings, window), indent=2)
+    (folder / TRAINING_REPORT).write_text(told, encoding="utf-8")
     return release.write(
         folder,
         generators=tuple(sorted(candidates.load(folder))),

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from pipelines.core.config import Config
 from pipelines.core.errors import DataError
@@ -22,6 +22,29 @@ class ExtraColumn(Config):
     meaning: str
 
 
+class LabelPolicy(Config):
+    """Where success ends and failure begins (T1), and how long to wait before judging."""
+
+    positive_above: float = Field(default=0.8, gt=0)
+    """More than this share of a title watched is a success: a positive label, and an engagement."""
+    negative_below: float = Field(default=0.1, gt=0)
+    """Less is a failure; what lies between the two has no label."""
+    grace_seconds: float = Field(default=0.0, ge=0)
+    """Time a member has to start, beyond the running time, before an impression without a watch is a failure."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "LabelPolicy":
+        if self.negative_below > self.positive_above:
+            raise ValueError(
+                f"negative_below {self.negative_below} lies above positive_above {self.positive_above}: "
+                "a watch cannot be both"
+            )
+        return self
+
+
+POSITIVE_ABOVE = LabelPolicy().positive_above
+
+
 class Dataset(Config):
     """The data set in the lake. ``relevance`` says what counts as relevant: completion (T1) or rating."""
 
@@ -30,6 +53,8 @@ class Dataset(Config):
     time_zone: str = "UTC"
     relevance: Literal["completion", "rating"] = "completion"
     relevant_rating: float = 4.0
+    labels: LabelPolicy = LabelPolicy()
+    """What a success and a failure are here: features, generators, rankers and figures all go by it."""
     impressions_logged: bool = True
     """False where nobody logged what was shown (MovieLens): rankers then train on sampled negatives."""
     columns: tuple[ExtraColumn, ...] = ()

@@ -5,6 +5,7 @@ from typing import Protocol
 import pandas as pd
 
 from pipelines.core.errors import FeatureError
+from pipelines.training_data.integrity import TIMES
 
 REQUEST = ("impression_id", "user_id", "media_id", "event_timestamp", "device", "surface")
 """What the feature store is told of a row. The outcome is not among it."""
@@ -54,6 +55,7 @@ def assemble(rows: pd.DataFrame, store: FeatureHistory, retrieval: Retrieval | N
     return pd.concat([rows.reset_index(drop=True), features], axis=1)
 
 
-def feature_columns(assembled: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
-    """The columns that the store added."""
-    return [c for c in assembled.columns if c not in set(rows.columns)]
+def feature_names(assembled: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
+    """The features that were joined to the rows, without the columns that say from when they are."""
+    held = set(rows.columns)
+    return [str(name) for name in assembled.columns if name not in held and not str(name).endswith(TIMES)]

@@ -10,15 +10,16 @@ import pyarrow as pa
 
 from pipelines.core import days
 from pipelines.core.config import Config
+from pipelines.core.dataset import LabelPolicy
+from pipelines.core.errors import DataError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.core.window import Window
+from pipelines.training_data import integrity, splits
 from pipelines.training_data import rows as labelled
-from pipelines.training_data import splits
-from pipelines.training_data.assemble import FeatureHistory, Retrieval, assemble, feature_columns
+from pipelines.training_data.assemble import FeatureHistory, Retrieval, assemble, feature_names
 from pipelines.training_data.balance import BalanceConfig, keep, rate
-from pipelines.training_data.integrity import counts, null_shares, require_both_classes
-from pipelines.training_data.labels import LabelPolicy
+from pipelines.training_data.integrity import IntegrityPolicy, counts, null_shares
 from pipelines.training_data.sampled import SamplingConfig
 from pipelines.training_data.weight import WeightConfig, watch_time_weights
 
@@ -26,13 +27,16 @@ from pipelines.training_data.weight import WeightConfig, watch_time_weights
 class TrainingConfig(Config):
     """Everything that shapes a training set."""
 
-    labels: LabelPolicy = LabelPolicy()
+    labels: LabelPolicy | None = None
+    """Other thresholds than the data set's own, for an experiment."""
     balance: BalanceConfig = BalanceConfig()
     weight: WeightConfig = WeightConfig()
     sampling: SamplingConfig = SamplingConfig()
+    integrity: IntegrityPolicy = IntegrityPolicy()
 
 
 DEFAULT = TrainingConfig()
+REPORT = "report.json"
 
 
 def build(
@@ -50,31 +54,61 @@ def build(
     Rows that fit or calibrate are labelled as they were known when the last of their days was over; test rows as known
     before ``known_by`` (None = everything in the lake). ``retrieval`` scores each row by generators older than its day.
 
+    A red training set is not published, and one of an earlier build is taken away; its report is written all the same.
+
     Raises:
-        DataError: when a split that models learn from has no rows or one class.
+        DataError: with the reasons when the report is red.
         FeatureError: when the feature store does not answer row by row.
     """
     lake = Lake(settings.lake_path)
-    rows, left_out = _labelled(lake, window, seed, config, known_by)
-    by_split = counts(rows, "split")
-    require_both_classes(by_split, window)
-    chosen = _balanced(rows, config, seed)
-    assembled = assemble(chosen, store or _feature_store(settings), retrieval)
     table = table_of(window)
     with lake.alone(table):
+        lake.path(table).unlink(missing_ok=True)
+        rows, left_out = _labelled(lake, window, seed, config, known_by)
+        report: dict[str, Any] = {
+            "table": table,
+            "window": window.model_dump(mode="json"),
+            "seed": seed,
+            "config": config.model_dump(mode="json"),
+            "thresholds": (config.labels or lake.dataset.labels).model_dump(mode="json"),
+            "left_out": left_out,
+            "labelled": {"by_split": counts(rows, "split"), "by_day": counts(rows, "day")},
+        }
+        checks = integrity.check_labels(report["labelled"]["by_split"], window, config.integrity)
+        _write(lake, report | {"integrity": integrity.verdict(checks)})
+        chosen = _balanced(rows, config, seed)
+        assembled = assemble(chosen, store or _feature_store(settings), retrieval)
+        report |= _figures(assembled, chosen)
+        names = feature_names(assembled, chosen)
+        checks += integrity.check_rows(assembled, len(chosen), names, config.integrity)
+        report["integrity"] = integrity.verdict(checks)
+        _write(lake, report)
         lake.publish(table, _typed(assembled))
-    report = {
-        "table": table,
-        "window": window.model_dump(mode="json"),
-        "seed": seed,
-        "config": config.model_dump(mode="json"),
-        "left_out": left_out,
-        "labelled": {"by_split": by_split, "by_day": counts(rows, "day")},
+    return report
+
+
+def _figures(assembled: pd.DataFrame, chosen: pd.DataFrame) -> dict[str, Any]:
+    """What the report tells of the rows that are published."""
+    return {
         "published": {"rows": len(assembled), "by_split": counts(assembled, "split")},
         "sampling_rate": float(chosen.loc[chosen["split"] == splits.FIT, "sampling_rate"].iloc[0]),
-        "null_share": null_shares(assembled, feature_columns(assembled, chosen)),
+        "null_share": null_shares(assembled, feature_names(assembled, chosen)),
     }
-    lake.path(table).with_name("report.json").write_text(json.dumps(report, indent=2), encoding="utf-8")
+
+
+def _write(lake: Lake, report: dict[str, Any]) -> None:
+    """Store the report, then DataError where it is red."""
+    lake.path(report["table"]).with_name(REPORT).write_text(json.dumps(report, indent=2), encoding="utf-8")
+    integrity.require_green(report)
+
+
+def report_of(settings: Settings, window: Window) -> dict[str, Any]:
+    """The integrity report of a window's training set; DataError when it was never built."""
+    path = Lake(settings.lake_path).path(table_of(window)).with_name(REPORT)
+    try:
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as exc:
+        raise DataError(f"{path} is missing: build the training set of {window.test_from} first") from exc
     return report
 
 

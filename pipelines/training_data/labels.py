@@ -4,10 +4,8 @@ from datetime import datetime
 from typing import Any
 
 import ibis
-from pydantic import Field, model_validator
 
-from pipelines.core.config import Config
-from pipelines.core.engagement import POSITIVE_ABOVE
+from pipelines.core.dataset import LabelPolicy
 from pipelines.core.tables import HISTORY
 
 COLUMNS = (
@@ -30,32 +28,14 @@ COLUMNS = (
 """What a labelled row holds; ``event_timestamp`` is when the title was shown."""
 
 
-class LabelPolicy(Config):
-    """Where success ends and failure begins, and how long to wait before judging."""
-
-    positive_above: float = Field(default=POSITIVE_ABOVE, gt=0)
-    negative_below: float = Field(default=0.1, gt=0)
-    grace_seconds: float = Field(default=0.0, ge=0)
-    """Time a member has to start, beyond the running time, before an impression without a watch is a failure."""
-
-    @model_validator(mode="after")
-    def _in_order(self) -> "LabelPolicy":
-        if self.negative_below > self.positive_above:
-            raise ValueError(
-                f"negative_below {self.negative_below} lies above positive_above {self.positive_above}: "
-                "a watch cannot be both"
-            )
-        return self
-
-
 def label_impressions(
     impressions: Any, watches: Any, media: Any, policy: LabelPolicy, known_by: datetime | None = None
 ) -> Any:
     """COLUMNS, ``mature`` and ``known``, one row an impression that was measured (policy HISTORY never is).
 
-    ``impressions`` has its canonical columns and ``day``. Completion is that of the impression's fullest watch, 0
-    without a watch; a watch that names no impression labels none. ``label`` is 1, 0, or null between the thresholds;
-    ``watched`` is 1 or 0.
+    ``impressions`` has its canonical columns and ``day``; ``watches`` has ``engaged``, the one word on success that
+    generators and features go by too. Completion is that of the impression's fullest watch, 0 without a watch; a watch
+    that names no impression labels none. ``label`` is 1, 0, or null between the thresholds; ``watched`` is 1 or 0.
 
     ``known_by``: only what was available before that moment counts, and an impression is mature once the title could
     have been watched whole by then, whatever the member did: waiting only for those who did not watch would leave out
@@ -69,13 +49,13 @@ def label_impressions(
     rows = _with_outcome(impressions.filter((impressions.policy != HISTORY).fill_null(True)), watches, media)
     wait = rows.total_seconds.fill_null(0.0) + policy.grace_seconds
     done = ibis.literal(True) if known_by is None else rows.shown_at.epoch_seconds() + wait <= known_by.timestamp()
-    success, failure = rows.completion > policy.positive_above, rows.completion < policy.negative_below
+    success, failure = rows.engaged, rows.completion < policy.negative_below
     return rows.mutate(
         event_timestamp=rows.shown_at,
         label=ibis.cases((success, 1.0), (failure, 0.0)),
-        watched=success.fill_null(False).cast("float64"),
+        watched=success.cast("float64"),
         mature=done,
-        known=rows.completion.notnull(),
+        known=rows.completion.notnull() | success,
     ).select(*COLUMNS, "mature", "known")
 
 
@@ -88,6 +68,7 @@ def _with_outcome(impressions: Any, watches: Any, media: Any) -> Any:
             fullest=watches.completion.max(),
             played_seconds=watches.watched_seconds.max(),
             of=watches.total_seconds.max(),
+            liked=watches.engaged.any(),
         )
         .mutate(played=ibis.literal(True))
     )
@@ -95,6 +76,7 @@ def _with_outcome(impressions: Any, watches: Any, media: Any) -> Any:
     joined = impressions.left_join(best, "impression_id").left_join(length, "media_id")
     return joined.mutate(
         completion=ibis.ifelse(joined.played.isnull(), 0.0, joined.fullest),
+        engaged=joined.liked.fill_null(False),
         watched_seconds=ibis.ifelse(joined.played.isnull(), 0.0, joined.played_seconds),
         total_seconds=ibis.coalesce(joined.of, joined.running),
     )

@@ -8,11 +8,12 @@ import ibis
 import pandas as pd
 import pyarrow as pa
 
+from pipelines.core.dataset import Dataset, LabelPolicy
 from pipelines.core.engagement import with_engaged
 from pipelines.core.errors import DataError
 from pipelines.core.lake import Lake
 from pipelines.core.tables import DAY, HISTORY, TABLES
-from pipelines.training_data.labels import COLUMNS, LabelPolicy, label_impressions
+from pipelines.training_data.labels import COLUMNS, label_impressions
 from pipelines.training_data.sampled import SAMPLED, SamplingConfig, sample_negatives
 
 _LATE_WATCHES = timedelta(days=2)
@@ -33,23 +34,26 @@ def read(
     last: date,
     *,
     known_by: datetime | None,
-    labels: LabelPolicy,
+    labels: LabelPolicy | None,
     sampling: SamplingConfig,
     seed: int,
 ) -> Rows:
     """The labelled rows of the days ``first`` to ``last``, as they were known before ``known_by`` (None = all).
 
+    ``labels``: other thresholds than the data set's own, for an experiment; None = its own.
+
     Raises:
         DataError: when those days hold no event at all.
     """
-    table = "impressions" if lake.dataset.impressions_logged else "watches"
+    dataset = lake.dataset if labels is None else lake.dataset.model_copy(update={"labels": labels})
+    table = "impressions" if dataset.impressions_logged else "watches"
     if not lake.days(table, first, last):
         held = lake.days(table)
         span = f"the lake holds {held[0]} to {held[-1]}" if held else "the lake holds none"
         raise DataError(f"{table} have no day from {first} to {last}: {span}; import those days or choose others")
-    if lake.dataset.impressions_logged:
-        return _logged(lake, first, last, known_by, labels)
-    return _unlogged(lake, first, last, known_by, sampling, seed)
+    if dataset.impressions_logged:
+        return _logged(lake, dataset, first, last, known_by)
+    return _unlogged(lake, dataset, first, last, known_by, sampling, seed)
 
 
 def scan(connection: Any, lake: Lake, table: str, first: date | None = None, last: date | None = None) -> Any:
@@ -61,12 +65,13 @@ def scan(connection: Any, lake: Lake, table: str, first: date | None = None, las
     return ibis.memtable((schema.append(pa.field("day", DAY)) if TABLES[table].time else schema).empty_table())
 
 
-def _logged(lake: Lake, first: date, last: date, known_by: datetime | None, labels: LabelPolicy) -> Rows:
+def _logged(lake: Lake, dataset: Dataset, first: date, last: date, known_by: datetime | None) -> Rows:
     connection = ibis.duckdb.connect()
     impressions = scan(connection, lake, "impressions", first, last)
-    watches = scan(connection, lake, "watches", first, last + _LATE_WATCHES)
+    played = scan(connection, lake, "watches", first, last + _LATE_WATCHES)
+    watches = with_engaged(played, scan(connection, lake, "ratings"), dataset)
     media = scan(connection, lake, "media")
-    found = _frame(label_impressions(impressions, watches, media, labels, known_by))
+    found = _frame(label_impressions(impressions, watches, media, dataset.labels, known_by))
     past = int(impressions.filter(impressions.policy == HISTORY).count().execute())
     left_out = {
         "history": past,
@@ -78,7 +83,13 @@ def _logged(lake: Lake, first: date, last: date, known_by: datetime | None, labe
 
 
 def _unlogged(
-    lake: Lake, first: date, last: date, known_by: datetime | None, sampling: SamplingConfig, seed: int
+    lake: Lake,
+    dataset: Dataset,
+    first: date,
+    last: date,
+    known_by: datetime | None,
+    sampling: SamplingConfig,
+    seed: int,
 ) -> Rows:
     """Engaged watches are positives; the others, which the member chose but did not like, are the middle."""
     connection = ibis.duckdb.connect()
@@ -87,7 +98,7 @@ def _unlogged(
     if known_by is not None:
         watches = watches.filter(watches.available_at < ibis.literal(known_by))
     known = watches.select("user_id", "media_id").distinct().to_pyarrow().to_pandas()
-    judged = with_engaged(watches, ratings, lake.dataset)
+    judged = with_engaged(watches, ratings, dataset)
     chosen = _frame(_chosen(judged.filter(judged.day.between(first, last)), media))
     shelf = media.to_pyarrow().to_pandas()
     negatives = sample_negatives(chosen[chosen["label"] == 1.0], shelf, known, sampling, seed)

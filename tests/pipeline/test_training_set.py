@@ -1,13 +1,17 @@
 """A training set built from a small lake, with a stand-in for the feature store."""
 
 import json
+import re
 from datetime import UTC, date, datetime, timedelta
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
+from pipelines import retraining
+from pipelines.candidates.interactions import engaged_watches
 from pipelines.core import dataset as datasets
-from pipelines.core.dataset import Dataset
+from pipelines.core.dataset import Dataset, LabelPolicy
 from pipelines.core.errors import DataError, FeatureError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
@@ -226,3 +230,95 @@ def test_ratings_become_positives_against_sampled_media_that_nobody_touched_and_
     }
     assert not {(r.user_id, r.media_id) for r in negative.itertuples()} & seen_before_test
     assert negative.groupby(negative["impression_id"].str.split("~").str[0])["media_id"].nunique().max() <= 2
+
+
+class Telling(Store):
+    """Says from when its values are: ``ahead`` after the row, ``gone`` absent in later rows, ``endless`` infinite."""
+
+    def __init__(self, fault: str | None = None) -> None:
+        self.fault = fault
+
+    def historical(self, rows):
+        shown = pd.to_datetime(rows["event_timestamp"], utc=True)
+        ahead = timedelta(seconds=1 if self.fault == "ahead" else -1)
+        found = rows.assign(known_before=1.0, user_age=30.0, user_attributes__at=shown + ahead)
+        if self.fault == "gone":
+            found["user_age"] = found["user_age"].where(shown < pd.Timestamp(at(date(2022, 4, 4), 0)))
+        if self.fault == "endless":
+            found.loc[3, "user_age"] = float("inf")
+        if self.fault == "nothing":
+            found = found.assign(known_before=None, user_age=None)
+        return found
+
+
+def test_a_green_report_says_what_was_asked_of_the_rows(settings):
+    report, rows = build(settings, store=Telling())
+    held = report["integrity"]
+    assert (held["verdict"], held["reasons"]) == ("green", [])
+    assert held["checks"]["features later than the label"]["found"] == {"user_attributes": 0}
+    assert held["checks"]["balance"]["found"]["fit"] == pytest.approx(3 / 27, abs=1e-6)
+    assert "user_attributes__at" in rows
+    assert set(report["null_share"]) == {"known_before", "user_age"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("ahead", r"rows have features of user_attributes that are later than the row"),
+        ("gone", r"user_age vanish from split fit to split calibrate: their source was lost"),
+        ("endless", r"user_age is infinite in 1 rows"),
+        ("nothing", r"every feature is absent in every row"),
+    ],
+)
+def test_a_red_report_is_stored_with_its_reason_and_nothing_is_published(settings, fault, reason):
+    build(settings, store=Telling())
+    with pytest.raises(DataError, match=reason):
+        build(settings, store=Telling(fault))
+    lake = Lake(settings.lake_path)
+    assert not lake.exists("training/2022-04-05"), "an earlier green set must not stand beside a red report"
+    stored = job.report_of(settings, WINDOW)
+    assert stored["integrity"]["verdict"] == "red"
+    assert re.search(reason, stored["integrity"]["reasons"][0])
+
+
+def test_labels_that_lost_their_watches_are_red_before_features_are_joined(settings):
+    lake = Lake(settings.lake_path)
+    for day in (date(2022, 4, 5), date(2022, 4, 6)):
+        shown, played = events(day, (0.9,) + (0.0,) * 60)
+        lake.publish("impressions", pa.Table.from_pylist(shown, schema=IMPRESSIONS.schema()), day)
+        lake.publish("watches", pa.Table.from_pylist(played, schema=WATCHES.schema()), day)
+    with pytest.raises(DataError, match=r"positives moves from 11.1111% in split fit to 1.6393% in split test"):
+        build(settings, store=Dropping())
+
+
+def test_nothing_is_fitted_on_a_red_training_set(settings):
+    with pytest.raises(DataError, match=r"report\.json is missing: build the training set of 2022-04-05 first"):
+        retraining.fit_ranker(settings, WINDOW, seed=7)
+    with pytest.raises(DataError):
+        build(settings, store=Telling("ahead"))
+    for fit in (retraining.fit_generators, retraining.fit_ranker):
+        with pytest.raises(DataError, match="training/2022-04-05 is red, and nothing is trained on it"):
+            fit(settings, WINDOW, seed=7)
+
+
+def test_generators_and_rankers_draw_from_one_word_on_success(settings):
+    lake = Lake(settings.lake_path)
+    lenient = LabelPolicy(positive_above=0.4, negative_below=0.03)
+    datasets.write(Dataset(name="small", source="tables", labels=lenient), lake.root)
+    report, rows = build(settings, config=config(None))
+    assert report["thresholds"]["positive_above"] == 0.4
+    liked = rows[rows["label"] == 1.0]
+    assert set(liked["completion"]) == {0.9, 0.5}
+    engaged = engaged_watches(lake, at(date(2022, 4, 7), 0)).to_pandas()
+    assert set(zip(liked.user_id, liked.media_id, strict=True)) == set(
+        zip(engaged.user_id, engaged.media_id, strict=True)
+    )
+
+
+def test_a_gap_is_neither_learnt_from_nor_tested_on(settings):
+    gap = WINDOW.model_copy(update={"calibrate_from": date(2022, 4, 3), "gap_days": 1})
+    rows = Lake(settings.lake_path).read(job.build(settings, gap, 1, store=Store())["table"]).to_pandas()
+    assert rows.groupby("day")["split"].first().to_dict() == {
+        date(2022, 4, 1): "fit", date(2022, 4, 2): "fit", date(2022, 4, 3): "calibrate",
+        date(2022, 4, 5): "test", date(2022, 4, 6): "test",
+    }  # fmt: skip

@@ -7,8 +7,10 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
+from pipelines.core.dataset import Dataset, LabelPolicy
+from pipelines.core.engagement import with_engaged
 from pipelines.core.tables import DAY, HISTORY, IMPRESSIONS, MEDIA, WATCHES
-from pipelines.training_data.labels import LabelPolicy, label_impressions
+from pipelines.training_data.labels import label_impressions
 
 NOON = datetime(2022, 4, 29, 12, tzinfo=UTC)
 
@@ -41,7 +43,9 @@ def labelled(impressions, watches, *, known_by=None, policy=None, running=600.0)
         pa.Table.from_pylist(watches, schema=WATCHES.schema()),
         pa.Table.from_pylist(media, schema=MEDIA.schema()),
     )
-    found = label_impressions(*map(ibis.memtable, tables), policy or LabelPolicy(), known_by)
+    shown, played, titles = map(ibis.memtable, tables)
+    about = Dataset(name="small", source="tables", labels=policy or LabelPolicy())
+    found = label_impressions(shown, with_engaged(played, None, about), titles, about.labels, known_by)
     return {row["impression_id"]: row for row in found.to_pyarrow().to_pylist()}
 
 
