@@ -7,12 +7,16 @@ publishes a new media snapshot for serving.
 **Form.** `first` and `last` name the days; empty means everything since the last refresh. Any interval can be run
 again: each day's partition is replaced whole.
 
+**The plan.** What the task `plan` returns says, before anything runs, which days, rows and partitions come, which of
+them are overwritten, and how many minutes earlier refreshes let expect. `dry_run` goes on from there on a copy of the
+lake made of links: the same tasks run, `compute` returns what would be new, changed or the same, `publish` is skipped.
+
 **When it fails.** The message names the table and the day. Mend the data, clear the failed task, and it goes on.
 """
 
 from airflow.sdk import dag, task
 from assets import FEATURES
-from forms import day
+from forms import day, switch
 
 
 @dag(
@@ -21,7 +25,11 @@ from forms import day
     max_active_runs=1,
     doc_md=__doc__,
     tags=["marquee", "features"],
-    params={"first": day("First day to compute."), "last": day("Last day to compute, included.")},
+    params={
+        "first": day("First day to compute."),
+        "last": day("Last day to compute, included."),
+        "dry_run": switch("Run everything on a copy of the lake and publish nothing."),
+    },
 )
 def refresh_features():
     @task
@@ -29,7 +37,7 @@ def refresh_features():
         from pipelines import refreshing
         from pipelines.core.settings import load
 
-        return refreshing.plan(load(), params["first"], params["last"])
+        return refreshing.plan(load(), params["first"], params["last"], dry_run=params["dry_run"])
 
     @task
     def export_events(interval: dict) -> dict:
@@ -45,6 +53,7 @@ def refresh_features():
 
         return refreshing.compute(load(), interval)
 
+    @task.run_if(lambda context: not context["params"]["dry_run"], skip_message="a dry run publishes nothing")
     @task(outlets=[FEATURES])
     def publish(interval: dict) -> str:
         from pipelines import refreshing

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from marquee import console
+from marquee import console, feature_pages
 from pipelines.core import settings as settings_module
 from pipelines.core.errors import DataError
 from pipelines.core.settings import Settings
@@ -76,8 +76,17 @@ def world(
     console.table(f"World {report['fingerprint'][:12]} in {to}", ("table", "rows"), list(report["rows"].items()))
 
 
-def features(first: Day = None, last: Day = None, as_json: Json = False) -> None:
+def features(
+    first: Day = None,
+    last: Day = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what would be read and overwritten; compute nothing.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Compute on a copy of the lake; publish nothing.")] = False,
+    as_json: Json = False,
+) -> None:
     """Compute the daily feature tables of the imported data, from --first to --last."""
+    from pipelines import refreshing
     from pipelines.core.lake import Lake
     from pipelines.features import job
 
@@ -86,7 +95,13 @@ def features(first: Day = None, last: Day = None, as_json: Json = False) -> None
     if not published:
         raise DataError(f"the lake {settings.lake_path} has no watches: run `marquee import` first")
     begin, end = _date(first) or published[0], _date(last) or published[-1]
+    if plan:
+        feature_pages.plan(begin, end, refreshing.figures(settings, begin, end), as_json=as_json)
+        return
     console.say(f"features from {begin} to {end}")
+    if dry_run:
+        feature_pages.rehearsal(begin, end, refreshing.dry_run(settings, begin, end), as_json=as_json)
+        return
     job.refresh(settings, begin, end)
     done = {"first": begin.isoformat(), "last": end.isoformat(), "lake": str(settings.lake_path)}
     if as_json:

@@ -12,10 +12,10 @@ from pipelines.core.dataset import Dataset
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.features import engines, publication, vocabulary
-from pipelines.features.plan import WATERMARK, Plan, plan, table_of
+from pipelines.features.plan import WATERMARK, Plan, plan, published, table_of
 from pipelines.features.views import snapshots_of, tables_of
 
-__all__ = ["WATERMARK", "materialize", "plan", "refresh", "table_of"]
+__all__ = ["WATERMARK", "materialize", "plan", "published", "refresh", "table_of"]
 
 
 def refresh(settings: Settings, first: date, last: date) -> dict[str, int]:

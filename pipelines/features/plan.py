@@ -124,6 +124,11 @@ def _rows(lake: Lake, table: str, first: date | None, last: date | None) -> int:
     return sum(pq.read_metadata(file).num_rows for file in lake.files(table, first, last))
 
 
+def published(lake: Lake, first: date, last: date) -> int:
+    """The rows of every view's snapshots of the days ``first`` to ``last + 1``."""
+    return sum(_rows(lake, table_of(view), first, last + DAY) for view in views.columns_of(lake.dataset))
+
+
 def _expected(lake: Lake, view: str, span: Span) -> int:
     """The mean of the view's last week, a day; none before anything was published."""
     recent = lake.days(table_of(view))[-7:]

@@ -37,9 +37,10 @@ TASKS = ("plan", "build_training_set", "fit_generators", "fit_ranker", "judge", 
 
 @dataclass(frozen=True)
 class Trained:
-    """The home after a refresh and two retrainings with the same form, and what Airflow said of each."""
+    """The home after a dry run, a refresh and two retrainings of one form, and what Airflow said of each."""
 
     settings: Settings
+    rehearsed: dict[str, Any]
     refresh: dict[str, Any]
     first: dict[str, Any]
     second: dict[str, Any]
@@ -57,7 +58,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory, ask_airflow) -> Trained:
     source = SOURCES["tables"](home / "world")
     ingestion.ingest(Lake(settings.lake_path), source.dataset, source.batches())
     retrain = ("retrain", json.dumps({"test_days": TEST_DAYS}))
-    return Trained(settings, *ask_airflow("run", "refresh_features", "{}", *retrain, *retrain, home=settings.root))
+    refreshes = ("refresh_features", json.dumps({"dry_run": True}), "refresh_features", "{}")
+    return Trained(settings, *ask_airflow("run", *refreshes, *retrain, *retrain, home=settings.root))
+
+
+def test_a_dry_run_computes_and_skips_what_publishes(trained):
+    tasks = dict.fromkeys(("plan", "export_events", "compute"), "success") | {"publish": "skipped"}
+    assert trained.rehearsed == {"state": "success", "tasks": tasks}
+    assert Lake(trained.settings.lake_path).watermark("features").version == 1
 
 
 def test_a_refresh_computes_every_day_loads_members_and_publishes_a_snapshot(trained):
