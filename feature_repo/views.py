@@ -34,8 +34,8 @@ def bare(view: str) -> list[Field]:
     return [Field(name=f.name, dtype=f.dtype) for f in fields(view)]
 
 
-def snapshots(view: str, entity: Entity, *, online: bool = False) -> FeatureView:
-    """A view whose rows stand at the starts of days; the latest at or before a moment holds at that moment."""
+def snapshots(view: str, entity: Entity, *, online: bool = False, grain: str = "day") -> FeatureView:
+    """A view whose latest row at or before a moment holds at that moment; daily ones stand at the starts of days."""
     return FeatureView(
         name=view,
         entities=[entity],
@@ -43,7 +43,7 @@ def snapshots(view: str, entity: Entity, *, online: bool = False) -> FeatureView
         schema=[Field(name=entity.join_key, dtype=String), *fields(view)],
         source=sources.snapshots(view),
         online=online,
-        tags={"grain": "day", "owner": "features"},
+        tags={"grain": grain, "owner": "features"},
         owner="features",
     )
 
@@ -67,6 +67,7 @@ def packed(view: str) -> FeatureView:
 user_attributes = snapshots("user_attributes", entities.user)
 user_activity = snapshots("user_activity", entities.user)
 user_genres = snapshots("user_genres", entities.user, online=True)
+user_recent = snapshots("user_recent", entities.user, online=True, grain="event")
 user_attributes_online = packed("user_attributes")
 user_activity_online = packed("user_activity")
 media_profile = snapshots("media_profile", entities.media)
@@ -75,7 +76,10 @@ media_creator = snapshots("media_creator", entities.media)
 
 
 @on_demand_feature_view(
-    name=catalogue.CONTEXT, sources=[sources.request, user_attributes], schema=bare(catalogue.CONTEXT), mode="pandas"
+    name=catalogue.CONTEXT,
+    sources=[sources.request, user_attributes, user_recent],
+    schema=bare(catalogue.CONTEXT),
+    mode="pandas",
 )
 def context(rows: pd.DataFrame) -> pd.DataFrame:
     """The moment of the request. Feast rebuilds this function from its text: it may use no name of this module."""
@@ -86,7 +90,7 @@ def context(rows: pd.DataFrame) -> pd.DataFrame:
 
 @on_demand_feature_view(
     name=catalogue.CROSS,
-    sources=[sources.request, user_attributes, user_activity, user_genres, media_profile],
+    sources=[sources.request, user_attributes, user_activity, user_genres, user_recent, media_profile],
     schema=bare(catalogue.CROSS),
     mode="pandas",
 )

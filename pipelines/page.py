@@ -21,6 +21,7 @@ from pipelines.core.release import Manifest
 from pipelines.features.catalogue import STORED
 from pipelines.features.context import context_features
 from pipelines.features.cross import MEDIA_NEEDS, USER_NEEDS, cross_features
+from pipelines.features.cross_recent import SESSION_NEEDS, recent_features, session_features
 from pipelines.ranking import job as ranking
 from pipelines.rerank.diversity import DiversityConfig, spread
 from pipelines.rerank.exploration import Draw, ExplorationConfig, explore, order
@@ -29,7 +30,8 @@ from pipelines.rerank.ordering import OrderingConfig, best_first
 from pipelines.snapshot import MediaSnapshot
 
 RANKED, EXPLORATION = "ranked", "exploration"
-PACKED = frozenset(f.name for f in STORED if f.kind == "histogram" and f.entity == "user")
+PACKED = frozenset(f.name for f in STORED if f.dtype == "floats" and f.entity == "user")
+LISTED = frozenset(f.name for f in STORED if f.dtype == "strings" and f.entity == "user")
 
 
 @dataclass(frozen=True)
@@ -209,22 +211,33 @@ class Pager:
     def features(self, rows: Codes, request: PageRequest, user_row: Mapping[str, object], history: History) -> Features:
         """Every feature of the candidates at snapshot ``rows``, as training would have joined them."""
         n = len(rows)
-        at = np.full(n, np.datetime64(request.at.replace(tzinfo=None), "us"))
         media = {name: values[rows] for name, values in self._media.items()}
+        member, pairs = self.vectors(rows, request, user_row)
+        # What is the same for every candidate is encoded once, as one row, and only then repeated.
+        encoded = self.release.ranker.encode(member)
+        same = {name: np.broadcast_to(value, (n,)) for name, value in encoded.items()}
+        return {**media, **pairs, **same, **self._retrieval(rows, history)}
+
+    def vectors(
+        self, rows: Codes, request: PageRequest, user_row: Mapping[str, object]
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """What the catalogue defines, as it is before a ranker encodes it: of the member and the moment, one row;
+        of each candidate with the member, (n,)."""
+        at = np.full(len(rows), np.datetime64(request.at.replace(tzinfo=None), "us"))
+        moment = np.full(1, np.datetime64(request.at.replace(tzinfo=None), "us"))
         user = user_columns(user_row, self._of_member)
         context = context_features(
-            at[:1],
+            moment,
             zone=self.release.manifest.time_zone,
             member_zone=request.time_zone or _word(user_row, "user_time_zone"),
             country=request.country or _word(user_row, "user_country"),
             device=request.device,
             surface=request.surface,
         )
-        # What is the same for every candidate is encoded once, as one row, and only then repeated.
-        encoded = self.release.ranker.encode({**context, **user})
-        same = {name: np.broadcast_to(value, (n,)) for name, value in encoded.items()}
         raw = {name: self.snapshot.features[name][rows] for name in MEDIA_NEEDS}
-        return {**media, **cross_features(user, raw, at), **same, **self._retrieval(rows, history)}
+        raw["media_id"] = self.snapshot.ids[rows]
+        member = {**user, **context, **session_features(user, moment)}
+        return member, {**cross_features(user, raw, at), **recent_features(user, raw)}
 
     def _retrieval(self, rows: Codes, history: History) -> Features:
         """The scores of those generators that the ranker asks about."""
@@ -257,19 +270,29 @@ def _proposers(blended: Blended, code: int) -> tuple[str, ...]:
 
 
 def user_columns(row: Mapping[str, object], names: Iterable[str] = ()) -> dict[str, np.ndarray]:
-    """A member's online row as columns of one row: (1,) objects, None = absent; packed (1, d), no width = absent.
+    """A member's online row as columns of one row: (1,) objects, None or () = absent; packed (1, d), no width = absent.
 
     ``names`` are absent where the row lacks them: a page is made although the feature store was never reached.
     """
     columns: dict[str, np.ndarray] = {name: np.zeros((1, 0)) for name in PACKED}
-    for name in (*USER_NEEDS, *names):
+    columns |= {name: _listed(row.get(name)) for name in LISTED}
+    for name in (*USER_NEEDS, *SESSION_NEEDS, *names):
         columns.setdefault(name, np.array([None], dtype=object))
     for name, value in row.items():
+        if name in LISTED:
+            continue
         if isinstance(value, (list, tuple, np.ndarray)):
             columns[name] = np.asarray(value, dtype=np.float32)[None, :]
         elif name not in PACKED:
             columns[name] = np.array([None if value != value else value], dtype=object)
     return columns
+
+
+def _listed(value: object) -> np.ndarray:
+    """(1,) objects: a tuple, empty where absent."""
+    column = np.empty(1, dtype=object)
+    column[0] = tuple(value) if isinstance(value, (list, tuple, np.ndarray)) else ()
+    return column
 
 
 def _word(row: Mapping[str, object], name: str) -> str | None:

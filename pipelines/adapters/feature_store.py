@@ -57,9 +57,9 @@ class FeatureStore:
         _require(rows, ("user_id", "media_id", AT))
         stored, computed = self._views(service)
         columns = {name: rows[name].reset_index(drop=True) for name in rows.columns}
-        for keys in sorted({tuple(view.join_keys) for view in stored}):
-            views = [view for view in stored if tuple(view.join_keys) == keys]
-            columns |= self._as_of(rows, list(keys), views)
+        for group in sorted({_question(view) for view in stored}):
+            views = [view for view in stored if _question(view) == group]
+            columns |= self._as_of(rows, list(group[0]), views)
         joined = pd.DataFrame(columns, copy=False)
         for view in computed:
             joined = pd.concat([joined, self._computed(view, joined)], axis=1)
@@ -183,6 +183,11 @@ class FeatureStore:
     @cached_property
     def _online_service(self) -> Any:
         return self._store.get_feature_service(ONLINE_SERVICE)
+
+
+def _question(view: Any) -> tuple[tuple[str, ...], str]:
+    """What a view is asked by: its keys, and how fine its moments are."""
+    return tuple(view.join_keys), view.tags.get("grain", "")
 
 
 def _unpacked(names: Sequence[str], rows: Sequence[Sequence[Any] | None]) -> dict[str, list[Any]]:

@@ -32,7 +32,7 @@ class Feature:
     """The canonical columns it is made from, ``table.column``, comma separated."""
 
 
-USER_VIEWS = ("user_attributes", "user_activity", "user_genres")
+USER_VIEWS = ("user_attributes", "user_activity", "user_genres", "user_recent")
 MEDIA_VIEWS = ("media_profile", "media_popularity", "media_creator")
 CONTEXT, CROSS = "context", "cross"
 
@@ -108,6 +108,48 @@ def _user_genres() -> tuple[Feature, ...]:
     return (
         _histogram(view, "user", "user_genre_watched", "engaged watches by genre (X2)"),
         _histogram(view, "user", "user_genre_shown", "titles shown by genre"),
+    )
+
+
+def _user_recent() -> tuple[Feature, ...]:
+    """What pipelines.features.sequence computes from a member's events; as old as the last of them."""
+    view, watched, searched = (
+        "user_recent",
+        "watches.started_at, watches.media_id",
+        "searches.searched_at, searches.query",
+    )
+    played = "watches.started_at, watches.watched_seconds"
+
+    def one(name: str, dtype: Dtype, kind: Kind, meaning: str, unit: str, requirement: str, source: str) -> Feature:
+        return Feature(name, dtype, view, "user", kind, meaning, unit, requirement, source)
+
+    return (
+        one("user_history", "strings", "sequence", "the last 50 engaged media", "media id", "X8", watched),
+        one("user_recent_media", "strings", "sequence", "the last 20 watched media", "media id", "X8", watched),
+        one("user_searches", "strings", "sequence", "the last 10 searches", "words", "X8", searched),
+        one("user_search_terms", "floats", "codes", "words of the last 5 searches", "vocabulary/terms", "X8", searched),
+        one(
+            "user_recent_genres",
+            "floats",
+            "histogram",
+            "the last 20 watches by genre",
+            "count by code of vocabulary/genres",
+            "X5",
+            f"{watched}, media.genres",
+        ),
+        one("user_recent_watch_at", "float", "moment", "when the last watch began", "unix seconds", "X1", watched),
+        one(
+            "user_recent_completion",
+            "float",
+            "numeric",
+            "mean completion of the last 20 watches",
+            "share",
+            "X8",
+            "watches.completion",
+        ),
+        one("user_session_watches", "float", "numeric", "watches of the last session so far", "count", "X1", watched),
+        one("user_session_watched_seconds", "float", "numeric", "time watched in it so far", "seconds", "X1", played),
+        one("user_session_seen_at", "float", "moment", "its last sign of the member", "unix seconds", "X1", played),
     )
 
 
@@ -202,6 +244,16 @@ def _context() -> tuple[Feature, ...]:
             context_surface="where the titles are shown",
         ),
         *_numbers(CONTEXT, "request", "days", context_days_to_holiday="days to the next public holiday"),
+        *_numbers(
+            CONTEXT, "request", "count", context_session_watches="watches of the session so far, 0 where it is over"
+        ),
+        *_numbers(
+            CONTEXT,
+            "request",
+            "minutes",
+            context_session_minutes="time watched in the session so far, 0 where it is over",
+            context_minutes_since_watch="time since the last watch began",
+        ),
     )
 
 
@@ -215,6 +267,7 @@ def _cross() -> tuple[Feature, ...]:
             cross_genre_lift="cross_genre_affinity less the member's own rate",
             cross_genre_share="share of the member's engaged watches that fell in the media's genres",
             cross_genre_similarity="cosine of the member's engaged genres and the media's",
+            cross_recent_genre_share="share of the last 20 watches' genres that are the media's",
         ),
         *_numbers(
             CROSS,
@@ -222,6 +275,7 @@ def _cross() -> tuple[Feature, ...]:
             "1",
             cross_duration_ratio="ln of the running time over the member's mean time watched",
             cross_language_match="1 where the original is in the member's language",
+            cross_recently_watched="1 where the media is among the last 20 watches",
         ),
         *_numbers(
             CROSS,
@@ -250,6 +304,7 @@ STORED = (
     *_user_attributes(),
     *_user_activity(),
     *_user_genres(),
+    *_user_recent(),
     *_media_profile(),
     *_media_popularity(),
     *_media_creator(),

@@ -29,12 +29,20 @@ def _array(column: "pd.Series[Any]", feature: Feature, width: int) -> npt.NDArra
     if feature.dtype == "floats":
         return packed(column.tolist(), width)
     if feature.dtype == "strings":
-        return np.array([tuple(v) if v is not None and not np.isscalar(v) else () for v in column] + [()], object)[:-1]
+        return _lists(column)
     if feature.dtype == "float":
         return np.asarray(pd.to_numeric(column), dtype=np.float64)
     values: npt.NDArray[np.object_] = column.to_numpy(object, copy=True)
     values[pd.isna(values)] = None
     return values
+
+
+def _lists(column: "pd.Series[Any]") -> npt.NDArray[np.object_]:
+    """(n,) tuples, empty where absent; filled one by one, as NumPy makes a matrix of lists that are equally long."""
+    found = np.empty(len(column), dtype=object)
+    for row, value in enumerate(column):
+        found[row] = () if value is None or np.isscalar(value) else tuple(value)
+    return found
 
 
 def packed(values: Sequence[Any], width: int = 0) -> npt.NDArray[np.float32]:

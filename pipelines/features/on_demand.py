@@ -5,11 +5,17 @@ import pandas as pd
 
 from pipelines.core.contracts import Features
 from pipelines.features import cross as pairs
+from pipelines.features import cross_recent
 from pipelines.features.catalogue import COMPUTED, CONTEXT, CROSS, STORED
 from pipelines.features.columns import arrays
 from pipelines.features.context import context_features
 
-_NEEDED = tuple(f for f in STORED if f.name in (*pairs.USER_NEEDS, *pairs.MEDIA_NEEDS))
+_NEEDED = tuple(
+    f
+    for f in STORED
+    if f.name in (*pairs.USER_NEEDS, *pairs.MEDIA_NEEDS, *cross_recent.USER_NEEDS, *cross_recent.MEDIA_NEEDS)
+)
+_SESSION = tuple(f for f in STORED if f.name in cross_recent.SESSION_NEEDS)
 
 
 def moments(seconds: "pd.Series[float]") -> np.ndarray:
@@ -18,23 +24,27 @@ def moments(seconds: "pd.Series[float]") -> np.ndarray:
 
 
 def context(rows: pd.DataFrame) -> pd.DataFrame:
-    """The context features of rows with requested_at, zone, device, country, surface, user_country, user_time_zone."""
+    """The context features of rows with requested_at, zone, device, country, surface and the member's stored ones."""
+    at = moments(rows["requested_at"])
     found = context_features(
-        moments(rows["requested_at"]),
+        at,
         zone="UTC",
         member_zone=_first(rows["user_time_zone"], rows["zone"]),
         country=_first(rows["country"], rows["user_country"]),
         device=rows["device"].to_numpy(object),
         surface=rows["surface"].to_numpy(object),
     )
-    return _frame(found, CONTEXT, rows)
+    return _frame({**found, **cross_recent.session_features(arrays(rows, _SESSION), at)}, CONTEXT, rows)
 
 
 def cross(rows: pd.DataFrame) -> pd.DataFrame:
     """The cross features of rows with requested_at and the stored features that they need."""
     needed = arrays(rows, _NEEDED)
     found = pairs.cross_features(needed, needed, moments(rows["requested_at"]))
-    return _frame(found, CROSS, rows)
+    # Feast tries its functions on rows that have no keys.
+    ids = rows["media_id"].to_numpy(object) if "media_id" in rows else np.full(len(rows), None, dtype=object)
+    media = {**needed, "media_id": ids}
+    return _frame({**found, **cross_recent.recent_features(needed, media)}, CROSS, rows)
 
 
 def _first(preferred: "pd.Series[str]", otherwise: "pd.Series[str]") -> np.ndarray:

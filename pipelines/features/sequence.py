@@ -1,8 +1,8 @@
 """What a member did lately (X8): a pure function of the events known by a moment, in plain Python.
 
-This is the definition of the view user_recent, and what the API pushes. ``pipelines.features.stream`` says the same over
-whole tables. Both keep the last events by their own time, whenever each became known, so that the order in which events
-arrive changes nothing and a late one takes its place instead of the end.
+This is the definition of the view user_recent, and what the API pushes. ``pipelines.features.stream`` says the same
+over whole tables. Both keep the last events by their own time, whenever each became known, so that the order in which
+events arrive changes nothing and a late one takes its place instead of the end.
 """
 
 import math
@@ -126,7 +126,7 @@ def row(
 
 def known_at(watches: Iterable[Watch], searches: Iterable[Search]) -> int | None:
     """When the last of the events became known, in microseconds: the time of the row. None without events."""
-    return max((event.known for event in (*watches, *searches)), default=None)
+    return max([*(w.known for w in watches), *(s.known for s in searches)], default=None)
 
 
 def _whole(value: float) -> int:

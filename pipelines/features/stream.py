@@ -1,8 +1,8 @@
 """What members did lately, over whole tables: the history of the view user_recent, one row each time something of a
 member became known.
 
-``pipelines.features.sequence`` defines the row; here it is the same for all members at once. The last events are kept by
-an aggregate (the greatest n), not by a frame of the last n rows, since what becomes known late belongs in the middle.
+``pipelines.features.sequence`` defines the row; here it is the same for all members at once. The last events are kept
+by an aggregate (the greatest n), not by a frame of the last n rows: what becomes known late belongs in the middle.
 """
 
 from collections.abc import Callable, Iterable
@@ -63,7 +63,7 @@ LISTS: dict[str, tuple[Callable[..., Any], int, dt.DataType]] = {
 
 @dataclass(frozen=True)
 class Span:
-    """Rows known from ``begin`` to before ``end``, in microseconds; ``whole``: everyone as they stood at ``begin`` too."""
+    """Rows known from ``begin`` to before ``end``, microseconds; ``whole``: everyone as they stood at ``begin`` too."""
 
     begin: int
     end: int
@@ -150,9 +150,7 @@ def kept(happened: Any) -> Any:
 def _running(new: Any) -> Any:
     """The lists at each moment of the new events, from the new events alone; one row a member and moment."""
     so_far = ibis.range_window(preceding=None, following=0, group_by=KEY, order_by="known")
-    lists = {
-        n: latest(new[n], count, where=new[n].notnull()).over(so_far) for n, (latest, count, _) in LISTS.items()
-    }
+    lists = {n: latest(new[n], count, where=new[n].notnull()).over(so_far) for n, (latest, count, _) in LISTS.items()}
     place = ibis.row_number().over(ibis.window(group_by=[KEY, "known"], order_by="known"))
     running = new.select(KEY, "known", place=place, **lists)
     return running.filter(running.place == 0).drop("place")
@@ -195,9 +193,9 @@ def _session(watches: Any, searches: Any) -> dict[str, Any]:
     return {
         "user_session_watches": (watches.length() - first).cast("float64"),
         "user_session_watched_seconds": here.map(lambda w: w.watched).sums().fill_null(0).cast("float64") / EXACT,
-        "user_session_seen_at": ibis.greatest(
-            ibis.coalesce(ended, searched), ibis.coalesce(searched, ended)
-        ).cast("float64")
+        "user_session_seen_at": ibis.greatest(ibis.coalesce(ended, searched), ibis.coalesce(searched, ended)).cast(
+            "float64"
+        )
         / EXACT,
     }
 

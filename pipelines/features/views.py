@@ -10,7 +10,7 @@ import pyarrow as pa
 from pipelines.core import tables
 from pipelines.core.dataset import Dataset
 from pipelines.core.lake import Lake
-from pipelines.features import engines, events, media, packing, user, windows
+from pipelines.features import catalogue, engines, events, media, packing, stream, user, windows
 
 
 def tables_of(connection: Any, lake: Lake, dataset: Dataset, through: date | None = None) -> dict[str, Any]:
@@ -29,10 +29,11 @@ def _nothing(table: tables.Table, dataset: Dataset) -> Any:
 
 
 def columns_of(dataset: Dataset) -> dict[str, tuple[str, ...]]:
-    """The columns of every view in the lake, in order, without the timestamps of its rows."""
+    """The columns of every view in the lake, in order, without the timestamps of its rows; the stream's last."""
     nothing = {name: _nothing(table, dataset) for name, table in tables.TABLES.items()}
     views = snapshots_of(nothing, dataset, ("",), hold=lambda expression: expression)
-    return {view: tuple(c for c in found.columns if c != "e") for view, found in views.items()}
+    daily = {view: tuple(c for c in found.columns if c != "e") for view, found in views.items()}
+    return daily | {stream.VIEW: (stream.KEY, *(f.name for f in catalogue.STORED if f.view == stream.VIEW))}
 
 
 def snapshots_of(

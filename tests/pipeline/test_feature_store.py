@@ -140,6 +140,16 @@ def test_a_row_sees_the_days_before_its_own_and_not_what_came_to_be_known_later(
     assert [v.tolist() for v in found["user_genre_watched"]] == [[2, 0], [4, 0], [5, 0], [5, 0], [6, 0], [8, 0]]
 
 
+def test_what_a_member_did_lately_is_known_within_the_day(store):
+    found = store.historical(asked(("u1", "m1", at(5, 2)), ("u1", "m1", at(5, 3)), ("u1", "m2", at(5, 3))))
+    assert [len(v) for v in found["user_history"]] == [4, 5, 5]
+    assert found["user_recent_watch_at"].tolist() == [at(4, 2).timestamp(), at(5, 2).timestamp(), at(5, 2).timestamp()]
+    assert found["cross_recently_watched"].tolist() == [1.0, 1.0, 0.0]
+    assert found["cross_recent_genre_share"].tolist() == [1.0, 1.0, 1.0]
+    assert found["context_session_watches"].tolist() == [0.0, 0.0, 0.0]
+    assert found["context_minutes_since_watch"].tolist() == [24 * 60.0, 60.0, 60.0]
+
+
 def test_altering_an_event_changes_no_feature_at_or_before_it(store, settings, tmp_path):
     other = Settings(home=tmp_path)
     lake = fill(other)
@@ -148,7 +158,8 @@ def test_altering_an_event_changes_no_feature_at_or_before_it(store, settings, t
     job.refresh(other, date(2022, 1, 2), LAST)
     changed = FeatureStore(other)
     changed.apply()
-    rows = asked(*[("u1", "m1", at(day, 12)) for day in (3, 4, 5, 6)])
+    # The altered watch came to be known at 3 on the fifth: from then on what the member did lately holds it.
+    rows = asked(*[("u1", "m1", moment) for moment in (at(3, 12), at(4, 12), at(5, 2), at(6, 12))])
     before, after = (one.historical(rows).astype(str) for one in (store, changed))
     assert before.iloc[:3].equals(after.iloc[:3])
     assert before.iloc[3]["user_engaged"] != after.iloc[3]["user_engaged"]

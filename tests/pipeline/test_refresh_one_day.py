@@ -16,7 +16,7 @@ from pipelines.core.dataset import Dataset
 from pipelines.core.errors import FeatureError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
-from pipelines.features import job, windows
+from pipelines.features import job, stream, windows
 from pipelines.features.plan import Span
 
 # ibis 12 reads results by a DuckDB call that DuckDB 2 has deprecated.
@@ -93,12 +93,16 @@ def contents(settings: Settings) -> dict[str, str]:
 
 
 def emptied(settings: Settings, tmp_path: Path, *gone: date) -> Settings:
-    """A copy of the lake in which the snapshots of some days have no rows."""
+    """A copy of the lake in which the snapshots of some days have no rows; the stream's only of the first of them.
+
+    What members did on a day is in that day's file of the stream, and in the snapshots of the day after.
+    """
     copy = Settings(home=tmp_path / "copy")
     shutil.copytree(settings.root, copy.root)
     lake = Lake(copy.lake_path)
     for view in (path.name for path in (lake.root / "features").iterdir() if path.is_dir()):
-        for day in set(gone) & set(lake.days(job.table_of(view))):
+        due = gone[:1] if view == stream.VIEW else gone
+        for day in set(due) & set(lake.days(job.table_of(view))):
             lake.publish(job.table_of(view), pq.read_table(lake.path(job.table_of(view), day)).slice(0, 0), day)
     return copy
 
