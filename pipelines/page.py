@@ -25,7 +25,7 @@ from pipelines.features.cross_recent import SESSION_NEEDS, recent_features, sess
 from pipelines.ranking import job as ranking
 from pipelines.rerank.diversity import DiversityConfig, spread
 from pipelines.rerank.exploration import Draw, ExplorationConfig, explore, order
-from pipelines.rerank.filters import allowed, rights
+from pipelines.rerank.filters import allowed, on_platform, rights
 from pipelines.rerank.ordering import OrderingConfig, best_first
 from pipelines.snapshot import MediaSnapshot
 
@@ -105,7 +105,7 @@ class Pager:
 
     @cached_property
     def _row_of_code(self) -> Codes:
-        """Where each media of the release's catalogue stands in the snapshot; -1 = taken down since."""
+        """Where each media of the release's catalogue stands in the snapshot; -1 = not in it any more."""
         place = {media: row for row, media in enumerate(self.snapshot.ids.tolist())}
         return np.array([place.get(media, -1) for media in self._catalogue.tolist()], dtype=np.int64)
 
@@ -204,6 +204,8 @@ class Pager:
         """Places of the candidates that may be shown to this member, here."""
         places = np.flatnonzero((codes >= 0) & (self._row_of_code[codes] >= 0))
         places = places[allowed(self._catalogue, codes[places], watched=set(history.media), excluded=exclude)]
+        rows = self._row_of_code[codes[places]]
+        places = places[on_platform(self.snapshot.opens[rows], self.snapshot.closes[rows], request.at)]
         held = [self.snapshot.rights[row] for row in self._row_of_code[codes[places]].tolist()]
         here = rights(held, request.country or _word(user_row, "user_country"))
         return np.asarray(places[here])

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -29,12 +30,18 @@ from pipelines.core.settings import Settings
 FOLDER, CURRENT = "snapshots", "CURRENT"
 MEDIA, HISTORIES = "media.parquet", "histories.parquet"
 TEXTS = ("title", "genres", "rights_countries", "series_id", "creator")
+WINDOW = ("platform_at", "leaves_at")
 KEPT = 3
+
+Moments = npt.NDArray[np.datetime64]
 
 
 @dataclass(frozen=True)
 class MediaSnapshot:
-    """ids: (n,) sorted. features: media features by name, (n,) or (n, d). The lists follow the order of ids."""
+    """ids: (n,) sorted. features: media features by name, (n,) or (n, d). The lists follow the order of ids.
+
+    opens, closes: (n,) datetime64 UTC, between which a title may be shown; NaT where there is no such bound.
+    """
 
     version: str
     ids: Ids
@@ -42,6 +49,8 @@ class MediaSnapshot:
     titles: list[str]
     genres: list[list[str]]
     rights: list[list[str] | None]
+    opens: Moments
+    closes: Moments
     groups: list[str | None]
     histories: Mapping[str, History]
 
@@ -58,7 +67,8 @@ class MediaSnapshot:
         except FileNotFoundError as exc:
             raise DataError(f"snapshot {folder} is not whole ({exc}): run refresh_features") from exc
         texts = {name: media[f"text_{name}"].to_pylist() for name in TEXTS}
-        names = [n for n in media.column_names if n != "media_id" and not n.startswith("text_")]
+        names = [n for n in media.column_names if n != "media_id" and not n.startswith(("text_", "window_"))]
+        opens, closes = (_moments(media[f"window_{name}"]) for name in WINDOW)
         ids = media["media_id"].to_numpy(zero_copy_only=False).astype(str)
         return cls(
             version=folder.name,
@@ -67,6 +77,8 @@ class MediaSnapshot:
             titles=[title or f"Title {media_id}" for title, media_id in zip(texts["title"], ids.tolist(), strict=True)],
             genres=[genres or [] for genres in texts["genres"]],
             rights=texts["rights_countries"],
+            opens=opens,
+            closes=closes,
             groups=[s or c for s, c in zip(texts["series_id"], texts["creator"], strict=True)],
             histories={
                 user: History(tuple(own), (1.0,) * len(own))
@@ -92,18 +104,22 @@ def as_array(column: pa.ChunkedArray) -> np.ndarray:
     return np.asarray(pc.cast(whole, pa.float64()).to_numpy(zero_copy_only=False))
 
 
+def _moments(column: pa.ChunkedArray) -> Moments:
+    return np.asarray(column.cast(pa.timestamp("us")).to_numpy(), dtype="datetime64[us]")
+
+
 def build(settings: Settings, at: datetime) -> tuple[pa.Table, pa.Table]:
     """(media, histories) as known at ``at``: features from the same Feast views that training joins."""
     lake = Lake(settings.lake_path)
     ids = catalogue(lake, at)
     rows = FeatureStore(settings).media_rows(ids.tolist(), at)
     rows = rows.drop(columns=[c for c in rows.columns if c.startswith("event_timestamp")])
-    texts = lake.read("media", columns=["media_id", *TEXTS]).to_pandas().set_index("media_id").reindex(rows.media_id)
-    media = pa.Table.from_pandas(rows.assign(**{f"text_{n}": texts[n].to_numpy() for n in TEXTS}), preserve_index=False)
-    for name in TEXTS:
-        wanted = pa.list_(pa.string()) if name in ("genres", "rights_countries") else pa.string()
-        place = media.schema.get_field_index(f"text_{name}")
-        media = media.set_column(place, f"text_{name}", media[f"text_{name}"].cast(wanted))
+    titles = lake.read("media", columns=["media_id", *TEXTS, *WINDOW])
+    places = pc.index_in(pa.array(rows.media_id, type=pa.string()), value_set=titles["media_id"].combine_chunks())
+    media = pa.Table.from_pandas(rows, preserve_index=False)
+    for kind, names in (("text", TEXTS), ("window", WINDOW)):
+        for name in names:
+            media = media.append_column(f"{kind}_{name}", titles[name].take(places))
     watched = histories(lake, at)
     lists = pa.array([list(history.media) for history in watched.values()], type=pa.list_(pa.string()))
     return media, pa.table({"user_id": pa.array(list(watched), type=pa.string()), "media": lists})

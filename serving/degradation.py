@@ -9,6 +9,7 @@ from typing import Protocol
 
 from pipelines.core.contracts import History
 from pipelines.page import Page, PageItem, Pager, PageRequest, popular
+from pipelines.rerank.filters import on_platform
 
 log = logging.getLogger(__name__)
 POPULARITY = "popularity"
@@ -73,14 +74,16 @@ class PatientRows:
 def popular_page(
     pager: Pager, request: PageRequest, user_row: UserRow, history: History, exclude: AbstractSet[str]
 ) -> Page:
-    """What most members like, unscored: the page when the ranker fails. Rights and exclusions still hold."""
+    """What most members like, unscored: the page when the ranker fails. Window, rights and exclusions hold."""
     country = request.country or user_row.get("user_country")
     place = {media: row for row, media in enumerate(pager.snapshot.ids.tolist())}
+    here = on_platform(pager.snapshot.opens, pager.snapshot.closes, request.at)
     hidden = exclude | set(history.media)
     may = (
         media
         for media in popular(pager, history, len(place))
-        if media in place and media not in hidden and _held(pager.snapshot.rights[place[media]], country)
+        if media in place and here[place[media]] and media not in hidden
+        if _held(pager.snapshot.rights[place[media]], country)
     )
     items = tuple(
         PageItem(

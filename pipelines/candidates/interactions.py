@@ -51,9 +51,14 @@ def engaged_watches(lake: Lake, as_of: datetime) -> pa.Table:
 
 
 def catalogue(lake: Lake, as_of: datetime) -> Ids:
-    """The ids of every media known by ``as_of``, sorted, as (n,) unicode; DataError when there is none."""
-    media = lake.read("media", columns=["media_id", "available_at", "platform_at"]).to_pandas()
-    here = media[(media.available_at < as_of) & (media.platform_at.isna() | (media.platform_at < as_of))]
+    """The ids of every media known and on the platform at ``as_of``, sorted, as (n,) unicode.
+
+    DataError when there is none.
+    """
+    media = lake.read("media", columns=["media_id", "available_at", "platform_at", "leaves_at"]).to_pandas()
+    came = media.platform_at.isna() | (media.platform_at < as_of)
+    left = media.leaves_at.notna() & (media.leaves_at <= as_of)
+    here = media[(media.available_at < as_of) & came & ~left]
     if here.empty:
         raise DataError(f"media has no title available before {as_of:%Y-%m-%d %H:%M}: import a catalogue first")
     return np.sort(here.media_id.to_numpy(dtype=str))

@@ -11,6 +11,9 @@ from pipelines.simulation.vocabulary import GENRES
 from pipelines.simulation.works import LATENT, Ints, Reals, Works, draw_works
 
 GENRE_WEIGHTS = np.array([0.6, 0.28, 0.12])
+LICENSED = 0.06
+"""Share of works whose licence ends, on some day of the world or of as many days after it."""
+SHORTEST_LICENCE = 30
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Catalogue:
     quality: Reals
     fame: Reals
     platform_at: npt.NDArray[np.datetime64]
+    leaves_at: npt.NDArray[np.datetime64]
+    """NaT where a title stays."""
 
     @property
     def size(self) -> int:
@@ -41,7 +46,7 @@ class Catalogue:
 
     def showable(self, at: np.datetime64, country: Ints) -> npt.NDArray[np.bool_]:
         """(n, media) which media may be shown to members in these countries at that moment."""
-        there = self.platform_at <= at
+        there = (self.platform_at <= at) & ~(self.leaves_at <= at)
         allowed: npt.NDArray[np.bool_] = self.works.rights[self.work].T[country] & there
         return allowed
 
@@ -67,7 +72,15 @@ def build(config: WorldConfig) -> Catalogue:
         quality=np.where(series, 0.65 * works.quality[work] + 0.5 * rng.normal(size=size), works.quality[work]),
         fame=works.fame[work],
         platform_at=start + works.platform_day[work].astype("timedelta64[D]"),
+        leaves_at=(start + _leaves_day(config, works.platform_day))[work],
     )
+
+
+def _leaves_day(config: WorldConfig, platform_day: Ints) -> npt.NDArray[np.timedelta64]:
+    """(works,) the day of the world on which a work's licence ends, NaT for those that stay; a series leaves whole."""
+    rng = stream(config.seed, "licences")
+    ends = np.maximum(rng.integers(1, 2 * config.days + 1, len(platform_day)), platform_day + SHORTEST_LICENCE)
+    return np.where(rng.random(len(platform_day)) < LICENSED, ends.astype("timedelta64[D]"), np.timedelta64("NaT"))
 
 
 def _durations(rng: np.random.Generator, work: Ints, series: npt.NDArray[np.bool_]) -> Reals:

@@ -41,6 +41,7 @@ def media_table(config: WorldConfig, catalogue: Catalogue) -> pa.Table:
             "title": _shown(titles[work], catalogue),
             "available_at": catalogue.platform_at,
             "platform_at": catalogue.platform_at,
+            "leaves_at": catalogue.leaves_at,
         },
     )
 

@@ -1,13 +1,14 @@
 """Filters, diversity and exploration, by hand and by replay."""
 
 from collections import Counter
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
 from pipelines.rerank.diversity import DiversityConfig, spread
 from pipelines.rerank.exploration import ExplorationConfig, explore, order
-from pipelines.rerank.filters import allowed, rights
+from pipelines.rerank.filters import allowed, on_platform, rights
 
 
 def test_watched_and_excluded_media_are_not_allowed() -> None:
@@ -78,3 +79,9 @@ def test_100000_replays_match_the_logged_propensities() -> None:
         for action, probability in zip(draw.actions, draw.probabilities, strict=True):
             error = (probability * (1 - probability) / replays) ** 0.5
             assert shown[draw.slot][action] / replays == pytest.approx(probability, abs=5 * error)
+
+
+def test_a_title_is_on_the_platform_from_its_first_moment_until_its_last_which_is_excluded() -> None:
+    opens = np.array(["NaT", "2026-01-02", "NaT", "2026-01-02T00:00:01"], dtype="datetime64[us]")
+    closes = np.array(["NaT", "2026-01-03", "2026-01-02", "2026-01-03"], dtype="datetime64[us]")
+    assert on_platform(opens, closes, datetime(2026, 1, 2, tzinfo=UTC)).tolist() == [True, True, False, False]

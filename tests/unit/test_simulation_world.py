@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -75,12 +76,16 @@ def test_events_name_impressions_sessions_members_and_media_that_exist(tables: d
     assert 0 < tables["watches"]["impression_id"].null_count < tables["watches"].num_rows / 4
 
 
-def test_nobody_is_served_before_joining_nor_shown_a_title_before_it_came(tables: dict[str, pa.Table]) -> None:
+def test_nobody_is_served_before_joining_nor_shown_a_title_outside_its_time(tables: dict[str, pa.Table]) -> None:
     shown = tables["impressions"].select(["user_id", "media_id", "shown_at"]).to_pandas()
     joined = tables["users"].to_pandas().set_index("user_id")["joined_at"]
     came = tables["media"].to_pandas().set_index("media_id")["platform_at"]
     assert (shown["shown_at"] >= shown["user_id"].map(joined)).all()
     assert (shown["shown_at"] >= shown["media_id"].map(came)).all()
+    left = tables["media"].to_pandas().set_index("media_id")["leaves_at"].dropna()
+    shown["left"] = shown["media_id"].map(left)
+    assert not (shown["shown_at"] >= shown["left"]).any()
+    assert (left.dt.date <= CONFIG.start + timedelta(days=CONFIG.days)).any()
     assert joined.max().date() > CONFIG.start
     assert came.max().date() > CONFIG.start
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +23,7 @@ import uvicorn
 from pipelines.candidates.popularity import FittedPopularity
 from pipelines.core import release
 from pipelines.core.settings import Settings
+from pipelines.core.tables import TIME
 from pipelines.ranking import job as ranking
 from pipelines.ranking.logistic import Logistic
 from serving.app import create_app
@@ -62,7 +63,7 @@ def make_release(folder: Path, seed: int = 1) -> str:
 
 
 def make_snapshot(home: Path, version: str = "s1") -> None:
-    """u1 has watched m00; m01 may be shown in Japan only."""
+    """u1 has watched m00; m01 may be shown in Japan only; m38 leaves the platform an hour after NOON."""
     folder = home / "snapshots" / version
     folder.mkdir(parents=True)
     numbers = ("media_duration_seconds", "media_release_at", "media_platform_at")
@@ -75,6 +76,8 @@ def make_snapshot(home: Path, version: str = "s1") -> None:
         "text_title": [f"Title {n}" for n in range(40)],
         "text_genres": [["drama"] if n % 2 else ["comedy"] for n in range(40)],
         "text_rights_countries": [["JP"] if n == 1 else None for n in range(40)],
+        "window_platform_at": pa.nulls(40, TIME),
+        "window_leaves_at": pa.array([NOON + timedelta(hours=1) if n == 38 else None for n in range(40)], TIME),
         "text_series_id": pa.nulls(40, pa.string()),
         "text_creator": pa.nulls(40, pa.string()),
     }

@@ -164,3 +164,13 @@ def test_a_page_needs_nothing_from_elsewhere(api: Any, address: str, parts: int)
     texts = [home.text, *(api.client.get(path).raise_for_status().text for path in assets)]
     assert len(assets) == parts
     assert not [found for text in texts for found in re.findall(r"https?://(?!www\.w3\.org)\S+", text)]
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_title_is_shown_until_the_moment_it_leaves(api: Any, monkeypatch: pytest.MonkeyPatch, broken: bool) -> None:
+    if broken:
+        monkeypatch.setattr("pipelines.page.Pager.features", lambda *_: 1 / 0)
+    for minutes, there in ((59, True), (60, False), (61, False)):
+        page = api.page(k=100, at=(NOON + timedelta(minutes=minutes)).isoformat())
+        assert bool(page["degradations"]) == broken
+        assert ("m38" in {item["media_id"] for item in page["items"]}) == there
