@@ -32,6 +32,21 @@ class Feature:
     """The canonical columns it is made from, ``table.column``, comma separated."""
 
 
+NOT_YET_LIVE = frozenset(
+    (
+        "user_recent_completion",
+        "user_session_watches",
+        "user_session_watched_seconds",
+        "context_session_watches",
+        "context_session_minutes",
+        "context_minutes_since_watch",
+        "cross_recent_genre_share",
+        "cross_recently_watched",
+    )
+)
+"""Features that change within the day. Offline they are exact to the moment, online only as of the last refresh, until
+events are pushed to the online store: a ranker that read them would be flattered by every backtest."""
+
 USER_VIEWS = ("user_attributes", "user_activity", "user_genres", "user_recent")
 MEDIA_VIEWS = ("media_profile", "media_popularity", "media_creator")
 CONTEXT, CROSS = "context", "cross"
@@ -327,5 +342,6 @@ def features(dataset: Dataset) -> tuple[Feature, ...]:
 
 
 def inputs(dataset: Dataset) -> tuple[str, ...]:
-    """The names that a ranker reads: everything but moments, which only grow, and packed histograms."""
-    return tuple(f.name for f in features(dataset) if f.kind in ("numeric", "categorical"))
+    """The names that a ranker reads: everything but moments, which only grow, packed ones, and NOT_YET_LIVE."""
+    read = (f for f in features(dataset) if f.kind in ("numeric", "categorical"))
+    return tuple(f.name for f in read if f.name not in NOT_YET_LIVE)
