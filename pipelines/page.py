@@ -181,7 +181,7 @@ class Pager:
         for position, place in enumerate(chosen):
             which = ranking_order[place]
             by = _proposers(blended, int(codes[which]))
-            item = self._item(position, int(codes[which]), float(scores[which]), by, history)
+            item = self._item(position, int(codes[which]), float(scores[which]), by, history, exclude)
             items.append(_explored(item, drawn[position], ids) if position in drawn else item)
         page = Page(request.request_id, self.release.release_id, self.snapshot.version, tuple(items))
         return page, [str(media) for media in self._catalogue[codes]]
@@ -248,15 +248,20 @@ class Pager:
         wanted = {name: feature for name, feature in asked.items() if feature in self.release.ranker.feature_names}
         return {f: self.release.generators[name].scores([history], codes)[0] for name, f in wanted.items()}
 
-    def _item(self, position: int, code: int, score: float, by: tuple[str, ...], history: History) -> PageItem:
+    def _item(
+        self, position: int, code: int, score: float, by: tuple[str, ...], history: History, exclude: AbstractSet[str]
+    ) -> PageItem:
         row = int(self._row_of_code[code])
         media_id = str(self._catalogue[code])
-        reason = self._reason(code, by, history)
+        reason = self._reason(code, by, history, exclude)
         return PageItem(media_id, self.snapshot.titles[row], position, score, RANKED, 1.0, reason, by)
 
-    def _reason(self, code: int, by: tuple[str, ...], history: History) -> str:
+    def _reason(self, code: int, by: tuple[str, ...], history: History, exclude: AbstractSet[str]) -> str:
+        """What the member is told; a title that is excluded is not even named."""
         for name in by:
             source = self.release.generators[name].because(code, history)
+            if source in exclude:
+                continue
             place = np.searchsorted(self.snapshot.ids, source) if source is not None else len(self.snapshot.ids)
             if place < len(self.snapshot.ids) and self.snapshot.ids[place] == source:
                 return f"Because you watched {self.snapshot.titles[place]}"

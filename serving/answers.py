@@ -4,6 +4,7 @@ import logging
 import math
 import uuid
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
 
@@ -21,17 +22,22 @@ RECENT = 100
 NOT_LOGGED = "the event store is down: what was shown is not logged"
 
 
-def answer(asked: PageAsked, at: datetime, recommender: Recommender, store: EventStore) -> dict[str, Any]:
-    """The page as PageGiven; the earlier one where the request was answered before."""
+def answer(
+    asked: PageAsked, at: datetime, recommender: Recommender, store: EventStore, down: AbstractSet[str]
+) -> dict[str, Any]:
+    """The page as PageGiven; the earlier one where the request was answered before.
+
+    ``down``: media that were taken down; they are on no page, not even on one that was given before.
+    """
     earlier = _earlier(asked, store) if asked.request_id else None
     if earlier:
-        return earlier
+        return _without(earlier, down)
     live = recommender.live
     if live is None:
         raise Refusal(503, "champion", str(recommender.problem), "GET /readyz says when pages can be served")
     request = _request(asked, at)
     history, dismissed, unheard = _lately(asked.user_id, at, recommender, store)
-    recommended = recommender.recommend(live, request, history, dismissed)
+    recommended = recommender.recommend(live, request, history, dismissed | down)
     given = _given(asked, recommended, unheard)
     try:
         before = store.record_page(request.request_id, given, _impressions(asked, request, recommended), at)
@@ -39,7 +45,7 @@ def answer(asked: PageAsked, at: datetime, recommender: Recommender, store: Even
         log.error("request %s was answered but not logged", request.request_id, exc_info=exc)
         lacks = [*given["degradations"], NOT_LOGGED]
         return given | {"degraded": True, "degradations": lacks}
-    return _same_member(before, asked) if before else given
+    return _without(_same_member(before, asked), down) if before else given
 
 
 def _request(asked: PageAsked, at: datetime) -> PageRequest:
@@ -68,6 +74,11 @@ def _same_member(page: dict[str, Any], asked: PageAsked) -> dict[str, Any]:
         remedy = "give every request an id of its own"
         raise Refusal(409, "request_id", "it was another member's request", remedy, asked.request_id)
     return page
+
+
+def _without(page: dict[str, Any], down: AbstractSet[str]) -> dict[str, Any]:
+    """An earlier page less what was taken down since; the others keep the positions that were logged."""
+    return page | {"items": [item for item in page["items"] if item["media_id"] not in down]}
 
 
 def _lately(

@@ -14,6 +14,7 @@ from pipelines.core import settings as environment
 from pipelines.core.settings import Settings
 from serving import refusals, routes, security
 from serving.recommender import Recommender
+from serving.takedowns import Takedowns
 
 PAGE = Path(__file__).with_name("page")
 ONLY_OURS = {"Content-Security-Policy": "default-src 'self'", "Referrer-Policy": "no-referrer"}
@@ -28,21 +29,24 @@ def create_app(
     settings = settings or environment.load()
     recommender = recommender or Recommender(settings)
     store = EventStore(settings.event_store_address)
+    takedowns = Takedowns(store, poll_seconds=settings.champion_poll_seconds)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         store.migrate()
+        takedowns.start()
         recommender.start()
         try:
             yield
         finally:
             recommender.close()
+            takedowns.close()
             store.close()
 
     summary = "A member and a context in, an ordered page out."
     # FastAPI's own reference loads its script from another host: offline it is a blank page.
     app = FastAPI(title="Marquee", summary=summary, lifespan=life, docs_url=None, redoc_url=None)
-    service = routes.Service(settings, recommender, store, clock)
+    service = routes.Service(settings, recommender, store, takedowns, clock)
     app.include_router(routes.guarded(service, security.guard(settings)))
     app.include_router(routes.health(service))
     refusals.install(app)

@@ -13,7 +13,17 @@ from serving.answers import answer
 from serving.events import hear
 from serving.recommender import Recommender
 from serving.refusals import Refusal
-from serving.schemas import EventsHeard, EventsSent, PageAsked, PageGiven, Refused
+from serving.schemas import (
+    EventsHeard,
+    EventsSent,
+    PageAsked,
+    PageGiven,
+    Refused,
+    TakedownAsked,
+    TakedownGiven,
+    TakedownHeld,
+)
+from serving.takedowns import Takedowns
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": Refused, "description": said}
@@ -28,6 +38,7 @@ class Service:
     settings: Settings
     recommender: Recommender
     store: EventStore
+    takedowns: Takedowns
     clock: Callable[[], datetime]
 
     def moment(self, at: datetime | None) -> datetime:
@@ -43,12 +54,23 @@ def guarded(service: Service, guard: Callable[..., None]) -> APIRouter:
 
     @router.post("/page", response_model=PageGiven, summary="A member's page, and a log of what it shows")
     def page(asked: PageAsked) -> dict[str, Any]:
-        return answer(asked, service.moment(asked.at), service.recommender, service.store)
+        return answer(asked, service.moment(asked.at), service.recommender, service.store, service.takedowns.media)
 
     @router.post("/events", summary="What members did; sending an event twice is harmless")
     def events(sent: EventsSent) -> EventsHeard:
         now = service.moment(sent.at)
         return hear(sent.events, now=now, store=service.store, known=service.recommender.knows)
+
+    @router.post("/takedowns", summary="Take a title off every page, or lift that")
+    def decide_takedown(asked: TakedownAsked) -> TakedownGiven:
+        at, down = service.moment(asked.at), not asked.lift
+        service.store.decide_takedown(asked.media_id, down=down, reason=asked.reason, at=at)
+        service.takedowns.refresh()
+        return TakedownGiven(media_id=asked.media_id, down=down, known=service.recommender.knows(asked.media_id))
+
+    @router.get("/takedowns", summary="What is taken down, since when and why")
+    def takedowns() -> list[TakedownHeld]:
+        return [TakedownHeld(**held) for held in service.store.takedowns()]
 
     @router.get("/members", summary="Some members that are known, to try the page with")
     def members(limit: int = Query(8, ge=1, le=100, description="how many, 1 to 100")) -> dict[str, list[str]]:

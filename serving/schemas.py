@@ -163,6 +163,32 @@ class EventsSent(Body):
     at: AwareDatetime | None = Field(None, description="embedded profile only: heard as at this moment")
 
 
+class TakedownAsked(Body):
+    """A title that may be shown no more, whatever the reason; or, with ``lift``, again."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"media_id": "m7", "reason": "court order 12/26"}]})
+    media_id: Id
+    reason: Annotated[str, Field(min_length=1, max_length=1000)]
+    lift: bool = Field(False, description="show it again")
+    at: AwareDatetime | None = Field(None, description="embedded profile only: decided at this moment")
+
+
+class TakedownGiven(BaseModel):
+    """What holds now. Every process that serves pages knows it within seconds."""
+
+    media_id: str
+    down: bool
+    known: bool | None = Field(description="false: no title of this id is served; look for a typing error")
+
+
+class TakedownHeld(BaseModel):
+    """A title that is taken down."""
+
+    media_id: str
+    decided_at: AwareDatetime
+    reason: str
+
+
 class Rejected(BaseModel):
     """An event that was not kept, and why."""
 

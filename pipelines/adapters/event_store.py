@@ -13,7 +13,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from pipelines.adapters.event_tables import METADATA, PAGES, TABLES
+from pipelines.adapters.event_tables import METADATA, PAGES, TABLES, TAKEDOWNS
 from pipelines.core import tables
 from pipelines.core.errors import DataError, SettingsError, StackError
 
@@ -190,6 +190,22 @@ class EventStore:
             streamed = connection.execution_options(yield_per=ROWS).execute(wanted)
             for rows in streamed.mappings().partitions():
                 yield pa.RecordBatch.from_pylist([dict(row) for row in rows], canonical.schema())
+
+    def decide_takedown(self, media_id: str, *, down: bool, reason: str, at: datetime) -> None:
+        """Keep the decision to take a media off every page, or (``down`` false) to show it again."""
+        decision = {"media_id": media_id, "down": down, "reason": reason, "decided_at": at}
+        with self._connected() as connection:
+            connection.execute(sa.insert(TAKEDOWNS), decision)
+
+    def takedowns(self) -> list[dict[str, Any]]:
+        """media_id, decided_at and reason of every media that is taken down now, in the order of the decisions."""
+        last = sa.select(sa.func.max(TAKEDOWNS.c.number)).group_by(TAKEDOWNS.c.media_id)
+        held = sa.select(TAKEDOWNS).where(TAKEDOWNS.c.number.in_(last), TAKEDOWNS.c.down).order_by(TAKEDOWNS.c.number)
+        with self._connected() as connection:
+            return [
+                {name: row[name] for name in ("media_id", "decided_at", "reason")}
+                for row in connection.execute(held).mappings()
+            ]
 
     def differences(self) -> list[Any]:
         """How the database's schema differs from the canonical tables: nothing, once it is migrated."""

@@ -79,3 +79,14 @@ PAGES = sa.Table(
     sa.Index("ix_pages_answered_at", "answered_at"),
 )
 """The answers given, word for word, so that a request that is sent twice is answered once."""
+TAKEDOWNS = sa.Table(
+    "takedowns",
+    METADATA,
+    sa.Column("number", sa.Integer(), primary_key=True),
+    sa.Column("media_id", sa.String(), nullable=False),
+    sa.Column("decided_at", Moment(), nullable=False),
+    sa.Column("down", sa.Boolean(), nullable=False),
+    sa.Column("reason", sa.String(), nullable=False),
+    sa.Index("ix_takedowns_media_id", "media_id"),
+)
+"""Every decision to take a media down or to lift that, in the order they were made: the last one of a media holds."""

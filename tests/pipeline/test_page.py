@@ -109,6 +109,16 @@ def test_a_stranger_gets_a_page_of_what_is_popular(stage):
     assert not any(item.reason.startswith("Because you watched") for item in page.items)
 
 
+def test_an_excluded_title_is_not_named_as_the_reason_for_another_either(stage):
+    watched = frozenset(stage.snapshot.history(stage.faithful).media)
+    reasons = {
+        exclude: [item.reason for item in stage.page(stage.faithful, exclude=exclude).items]
+        for exclude in (frozenset(), watched)
+    }
+    assert any(reason.startswith("Because you watched") for reason in reasons[frozenset()])
+    assert not any(reason.startswith("Because you watched") for reason in reasons[watched])
+
+
 def test_a_member_with_no_row_at_all_gets_a_page_too(stage):
     request = PageRequest(stage.faithful, "r", AT, country="US")
     assert len(stage.pager.assemble(request, {}, stage.snapshot.history(stage.faithful)).items) == 10

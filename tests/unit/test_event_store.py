@@ -186,3 +186,16 @@ def test_a_reader_does_not_stop_a_writer(store: EventStore) -> None:
     assert store.record("watches", [watch(-1)]) == 1
     assert sum(b.num_rows for b in reading) == 1
     assert isinstance(store.read("watches", NOON, NOON + timedelta(microseconds=1)), pa.Table)
+
+
+def test_the_last_decision_on_a_media_holds_whatever_moment_it_names(store: EventStore) -> None:
+    def decide(media_id: str, down: bool, hours: int) -> None:
+        store.decide_takedown(media_id, down=down, reason=f"at {hours}", at=NOON + timedelta(hours=hours))
+
+    decide("m1", True, 1)
+    decide("m2", True, 2)
+    decide("m1", False, 3)
+    decide("m3", False, 4)
+    assert store.takedowns() == [{"media_id": "m2", "reason": "at 2", "decided_at": NOON + timedelta(hours=2)}]
+    decide("m1", True, 0)
+    assert [held["media_id"] for held in store.takedowns()] == ["m2", "m1"]
