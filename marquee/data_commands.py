@@ -149,14 +149,16 @@ def import_folder(settings: Settings, source: str, path: Path) -> dict[str, Any]
     from pipelines.sources import SOURCES
 
     found = SOURCES[source](path)
+    simulated = (path / WORLD_FILE).exists()
     with console.progress("importing", found.total_bytes, unit="bytes") as advance:
         report = job.ingest(
             Lake(settings.lake_path),
             found.dataset,
             found.batches(),
             on_progress=lambda table, _rows: advance(found.bytes_read, table),
+            until=None if simulated else datetime.now(UTC),  # A world has a calendar of its own.
         )
-    if (path / WORLD_FILE).exists():
+    if simulated:
         shutil.copyfile(path / WORLD_FILE, settings.lake_path / WORLD_FILE)
     return report.as_dict()
 

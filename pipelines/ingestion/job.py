@@ -34,10 +34,13 @@ def ingest(
     source_dataset: Dataset,
     batches: Iterable[tuple[Table, pa.Table]],
     on_progress: Callable[[str, int], None] | None = None,
+    *,
+    until: datetime | None = None,
 ) -> IngestReport:
     """Import a data set. Repeating it changes nothing; a killed one is completed by repeating it.
 
-    on_progress: called after each batch with the table's name and the rows of the batch.
+    on_progress: called after each batch with the table's name and the rows of the batch. until: the moment of the
+    import; events from after it go to quarantine.
 
     Raises:
         DataError: the lake holds another data set, there was no row, or a file could not be read; nothing is
@@ -45,7 +48,7 @@ def ingest(
     """
     _refuse_another(lake, source_dataset)
     with staging(lake) as folder:
-        publisher = Publisher(lake, source_dataset, folder)
+        publisher = Publisher(lake, source_dataset, folder, until)
         for table, rows in batches:
             publisher.add(table, rows)
             if on_progress:

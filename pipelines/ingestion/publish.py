@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import date
+from datetime import date, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,11 @@ _ROWS_A_GROUP = 20_000
 class Publisher:
     """Takes batches of any tables in any order and size; ``publish`` makes them visible. Memory is bounded.
 
-    staging: an empty folder that the caller removes; until ``publish`` nothing else is written.
+    staging: an empty folder that the caller removes; until ``publish`` nothing else is written. until: see validate.
     """
 
-    def __init__(self, lake: Lake, dataset: Dataset, staging: Path) -> None:
-        self._lake, self._dataset, self._staging = lake, dataset, staging
+    def __init__(self, lake: Lake, dataset: Dataset, staging: Path, until: datetime | None = None) -> None:
+        self._lake, self._dataset, self._staging, self._until = lake, dataset, staging, until
         self._parts: dict[str, list[Path]] = {}
         self._rows: dict[str, Counter[date]] = {}
         self._quarantines: dict[str, Quarantine] = {}
@@ -45,7 +45,7 @@ class Publisher:
         if not len(rows):
             return
         report = self.report.table(table.name)
-        checked = validate(table, rows, self._dataset.extras_of(table))
+        checked = validate(table, rows, self._dataset.extras_of(table), until=self._until)
         self._quarantine(table, checked.bad, checked.reasons)
         if len(checked.good):
             self._stage(table, checked.good, first=report.rows_in)

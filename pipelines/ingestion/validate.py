@@ -4,6 +4,7 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -17,6 +18,9 @@ from pipelines.core.tables import AVAILABLE, REASON, STRING, Column, Table
 
 _EMPTY = "is empty"
 _LEAD = "{available} minus {time} in seconds"
+_AHEAD = f"{AVAILABLE.name} minus the moment of the import in seconds"
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""How far the clock of whoever wrote an event may run ahead of ours: the API asks the same of members."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,16 @@ class Checked:
     reasons: Counter[str]
 
 
-def validate(table: Table, rows: pa.Table, extras: Sequence[Column] = ()) -> Checked:
-    """Split ``rows`` into good and bad. DataError when a column of the table is missing or of another type."""
+def validate(table: Table, rows: pa.Table, extras: Sequence[Column] = (), *, until: datetime | None = None) -> Checked:
+    """Split ``rows`` into good and bad. DataError when a column of the table is missing or of another type.
+
+    until: an event that became known later than CLOCKS_DIFFER after this moment is bad: its clock is wrong, and the
+    day it claims has not come. None asks nothing, for events whose clock is ours.
+    """
     columns = (*table.columns, *extras)
     given = rows[REASON] if REASON in rows.column_names else None
     rows = _typed(table, rows, columns)
-    faults = _faults(table, rows, columns)
+    faults = _faults(table, rows, columns, until if table.time else None)
     if given is not None:
         faults = _with_given(faults, given)
     if faults.empty:
@@ -71,17 +79,20 @@ def _typed(table: Table, rows: pa.Table, columns: Sequence[Column]) -> pa.Table:
         raise DataError(f"{table.name}: a column is not of its type ({exc}): correct the source") from exc
 
 
-def _faults(table: Table, rows: pa.Table, columns: Sequence[Column]) -> pd.DataFrame:
+def _faults(table: Table, rows: pa.Table, columns: Sequence[Column], until: datetime | None) -> pd.DataFrame:
     """One row a fault: index (the row's place), rule, text (the rule with the value), in the columns' order."""
     judged = {c.name: rows[c.name] for c in columns if _judged(c)}
     if table.time:
         judged[_lead(table)] = _seconds_between(rows[table.time], rows[AVAILABLE.name])
+    if until:
+        now = pa.scalar(until, pa.timestamp("us", tz="UTC"))
+        judged[_AHEAD] = _seconds_between(now, rows[AVAILABLE.name])
     frame = pa.table(judged).to_pandas(types_mapper=pd.ArrowDtype)
     with warnings.catch_warnings():
         # Pandera concatenates the failures of all columns, and pandas warns where those of one are all null.
         warnings.simplefilter("ignore", FutureWarning)
         try:
-            _pandera(table, tuple(columns)).validate(frame, lazy=True)
+            _pandera(table, tuple(columns), clocked=until is not None).validate(frame, lazy=True)
         except pandera.errors.SchemaErrors as exc:
             return _described(exc.failure_cases, list(judged))
     return pd.DataFrame({"index": [], "rule": [], "text": []})
@@ -105,11 +116,14 @@ def _with_given(faults: pd.DataFrame, given: Any) -> pd.DataFrame:
 
 
 @cache
-def _pandera(table: Table, columns: tuple[Column, ...]) -> Any:
+def _pandera(table: Table, columns: tuple[Column, ...], *, clocked: bool) -> Any:
     """The Pandera schema that says of values what the Arrow schema cannot."""
     schema = {c.name: pandera.Column(nullable=c.nullable, checks=_checks(c)) for c in columns if _judged(c)}
     if table.time:
         schema[_lead(table)] = pandera.Column(nullable=True, checks=[pandera.Check.ge(0, error="below 0")])
+    if clocked:
+        most = CLOCKS_DIFFER.total_seconds()
+        schema[_AHEAD] = pandera.Column(nullable=True, checks=[pandera.Check.le(most, error=f"above {most:g}")])
     return pandera.DataFrameSchema(schema)
 
 

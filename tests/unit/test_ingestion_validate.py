@@ -144,3 +144,26 @@ def test_validation_is_vectorised():
 
     assert time.perf_counter() - start < 5
     assert (len(checked.good), len(checked.bad)) == (n, 1000)
+
+
+def test_an_event_from_tomorrow_is_bad_when_the_import_says_what_time_it_is():
+    tomorrow = AT + timedelta(days=1)
+    given = rows(
+        WATCHES,
+        watch(),
+        watch(available_at=AT + timedelta(minutes=5)),
+        watch(started_at=tomorrow, available_at=tomorrow),
+    )
+
+    checked = validate(WATCHES, given, until=AT)
+
+    assert len(checked.good) == 2
+    (reason,) = checked.bad[REASON].to_pylist()
+    assert reason == "available_at minus the moment of the import in seconds above 300: 86400.0"
+    assert len(validate(WATCHES, given).bad) == 0
+
+
+def test_a_title_that_comes_next_month_may_be_imported_today():
+    given = rows(MEDIA, {"media_id": "m", "available_at": AT + timedelta(days=30)})
+
+    assert len(validate(MEDIA, given, until=AT).good) == 1
