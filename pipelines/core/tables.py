@@ -248,6 +248,12 @@ RATINGS = Table(
 TABLES = {t.name: t for t in (USERS, MEDIA, IMPRESSIONS, WATCHES, SEARCHES, SESSIONS, PREFERENCES, DISMISSALS, RATINGS)}
 
 
+def earlier(table: str) -> str:
+    """The lake table of what members or titles were before they changed: the rows of ``users`` or ``media`` that newer
+    ones replaced, one a key and ``available_at``."""
+    return f"earlier/{table}"
+
+
 def empty(table: Table, extras: Iterable[Column] = ()) -> pa.Table:
     """No rows, every column, the right types."""
     return table.schema(extras).empty_table()

@@ -14,11 +14,12 @@ import duckdb
 import pyarrow.parquet as pq
 
 from pipelines.core.lake import Lake
-from pipelines.core.tables import AVAILABLE, Column, Table
+from pipelines.core.tables import AVAILABLE, Column, Table, earlier
 
 SNAPSHOT = date(1970, 1, 1)
 DAY, ORDER, FATE = "_day", "_order", "_fate"
 CONFLICT, OLDER = "same key, other content", "same key, older than the row kept"
+EARLIER = "earlier"
 _MEMORY = "2GB"
 
 
@@ -45,7 +46,8 @@ class Merge:
     """One merge of staged files into the partitions ``first`` to ``last`` of a table, after ``note_strays``.
 
     Within the import the row with the latest ``available_at`` is kept, among those the first; rows equal to it are
-    duplicates, others go to quarantine. Against the lake the kept row wins unless it is equal or older.
+    duplicates, others go to quarantine. Against the lake the kept row wins unless it is equal or older. In a snapshot
+    table what is older, or is replaced by a newer row, stays as what the member or the title was before.
     """
 
     connection: Any
@@ -57,8 +59,9 @@ class Merge:
     last: date
 
     def run(self) -> dict[str, int]:
-        """Decide every staged row's fate; the count of each: publish, duplicate, CONFLICT, OLDER."""
+        """Decide every staged row's fate; the count of each: publish, duplicate, EARLIER, CONFLICT, OLDER."""
         self.connection.execute(f"CREATE OR REPLACE TEMP VIEW published AS {self._published()}")
+        self.connection.execute(f"CREATE OR REPLACE TEMP VIEW before AS {self._stored(self._before())}")
         self.connection.execute(f"CREATE OR REPLACE TEMP TABLE incoming AS {self._judged()}")
         return dict(self.connection.sql(f"SELECT {FATE}, count(*) FROM incoming GROUP BY 1").fetchall())
 
@@ -79,31 +82,51 @@ class Merge:
         time = f'"{self.table.time}", ' if self.table.time else ""
         return self.connection.sql(f"SELECT * FROM ({both}) ORDER BY {DAY}, {time}{self._key}").to_arrow_reader(50_000)
 
+    def earlier(self) -> Any:
+        """The whole new content of the table of earlier rows, by key and time; None where nothing joins it."""
+        at = AVAILABLE.name
+        joining = self.connection.sql(f"""
+            SELECT {self._names}, 0 AS _rank FROM incoming WHERE {FATE} = '{EARLIER}' UNION ALL
+            SELECT {_quoted((c.name for c in self.columns), "p")}, 1 FROM published p JOIN incoming i USING ({self._key})
+            WHERE i.{FATE} = 'publish' AND i.{at} > p.{at}""")
+        if self.table.time or not joining.limit(1).fetchall():
+            return None
+        return self.connection.sql(f"""
+            SELECT {self._names} FROM (SELECT * FROM joining UNION ALL SELECT {self._names}, 2 FROM before)
+            QUALIFY row_number() OVER (PARTITION BY {self._key}, {at} ORDER BY _rank) = 1
+            ORDER BY {self._key}, {at}""").to_arrow_table()
+
     def _judged(self) -> str:
         at = AVAILABLE.name
         window = f"(PARTITION BY {DAY}, {self._key} ORDER BY {at} DESC, {ORDER})"
+        moment = f"(PARTITION BY {DAY}, {self._key}, {at} ORDER BY {ORDER})"
+        old = OLDER if self.table.time else EARLIER
         return f"""
             WITH hashed AS (
                 SELECT *, hash({self._names}) AS _hash FROM {_parquet(self.staged)}
                 WHERE {DAY} BETWEEN DATE '{self.first}' AND DATE '{self.last}'),
             placed AS (
                 SELECT *, row_number() OVER w AS _place,
-                    first_value(_hash) OVER w AS _kept, first_value({at}) OVER w AS _newest
-                FROM hashed WINDOW w AS {window}),
-            stored AS (SELECT {DAY}, {self._key}, hash({self._names}) AS _stored, {at} AS _since FROM published)
+                    row_number() OVER m AS _copy, first_value(_hash) OVER m AS _first
+                FROM hashed WINDOW w AS {window}, m AS {moment}),
+            stored AS (SELECT {DAY}, {self._key}, hash({self._names}) AS _stored, {at} AS _since FROM published),
+            old AS (SELECT {self._key}, {at}, hash({self._names}) AS _old FROM before)
             SELECT placed.*, CASE
                 WHEN {DAY} > _first_day THEN '{CONFLICT}'
-                WHEN _place > 1 AND _hash = _kept THEN 'duplicate'
-                WHEN _place > 1 AND {at} = _newest THEN '{CONFLICT}'
-                WHEN _place > 1 THEN '{OLDER}'
+                WHEN _copy > 1 THEN CASE WHEN _hash = _first THEN 'duplicate' ELSE '{CONFLICT}' END
+                WHEN _hash = _old THEN 'duplicate'
+                WHEN _place > 1 THEN '{old}'
                 WHEN _stored IS NULL THEN 'publish'
                 WHEN _hash = _stored THEN 'duplicate'
-                WHEN {at} < _since THEN '{OLDER}'
+                WHEN {at} < _since THEN '{old}'
                 ELSE 'publish' END AS {FATE}
-            FROM placed LEFT JOIN stored USING ({DAY}, {self._key}) LEFT JOIN strays USING ({self._key})"""
+            FROM placed LEFT JOIN stored USING ({DAY}, {self._key}) LEFT JOIN strays USING ({self._key})
+            LEFT JOIN old USING ({self._key}, {at})"""
 
     def _published(self) -> str:
-        files = self._files()
+        return self._stored(self._files())
+
+    def _stored(self, files: Sequence[Path]) -> str:
         if not files:
             return f"SELECT * FROM {_parquet(self.staged)} WHERE false"
         # A column that was declared after the partition was written is null in it.
@@ -117,6 +140,9 @@ class Merge:
             return self.lake.files(self.table.name, self.first, self.last)
         return self.lake.files(self.table.name)
 
+    def _before(self) -> list[Path]:
+        return [] if self.table.time else self.lake.files(earlier(self.table.name))
+
     @property
     def _names(self) -> str:
         return _quoted(c.name for c in self.columns)
@@ -126,8 +152,8 @@ class Merge:
         return _quoted(self.table.key)
 
 
-def _quoted(names: Iterable[str]) -> str:
-    return ", ".join(f'"{name}"' for name in names)
+def _quoted(names: Iterable[str], of: str = "") -> str:
+    return ", ".join(f'{of}."{name}"' if of else f'"{name}"' for name in names)
 
 
 def _parquet(files: Sequence[Path], *, partitioned: bool = False) -> str:

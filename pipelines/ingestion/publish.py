@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from pipelines.core.dataset import Dataset
 from pipelines.core.lake import Lake
-from pipelines.core.tables import TABLES, Table
+from pipelines.core.tables import TABLES, Table, earlier
 from pipelines.ingestion import merge
-from pipelines.ingestion.merge import CONFLICT, DAY, OLDER, ORDER, SNAPSHOT, Merge
+from pipelines.ingestion.merge import CONFLICT, DAY, EARLIER, OLDER, ORDER, SNAPSHOT, Merge
 from pipelines.ingestion.quarantine import Quarantine
 from pipelines.ingestion.report import IngestReport
 from pipelines.ingestion.validate import nullable, validate
@@ -70,11 +70,16 @@ class Publisher:
         for first, last in self._groups(table):
             step = Merge(connection, self._lake, table, columns, self._parts[table.name], first, last)
             fates = step.run()
-            report.published += fates.get("publish", 0)
+            report.published += fates.get("publish", 0) + fates.get(EARLIER, 0)
             report.duplicates += fates.get("duplicate", 0)
             if refused := {reason: fates[reason] for reason in (CONFLICT, OLDER) if reason in fates}:
                 bad = step.refused().rename_columns([*(c.name for c in columns), nullable(columns).names[-1]])
                 self._quarantine(table, bad, Counter(refused))
+            before = step.earlier()
+            if before is not None:
+                # First what goes, then what comes: killed between the two, the row stands in both and not in none.
+                self.changed.add(table.name)
+                self._lake.publish(earlier(table.name), before.cast(table.schema(self._dataset.extras_of(table))))
             if fates.get("publish"):
                 self.changed.add(table.name)
                 _write(self._lake, table, table.schema(self._dataset.extras_of(table)), step.changed())

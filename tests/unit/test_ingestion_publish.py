@@ -169,3 +169,50 @@ def test_users_and_media_of_one_import_are_told_apart(lake):
     assert report["users"].reasons == {"age above 130": 1}
     assert not lake.exists("users")
     assert lake.read("media")["media_id"].to_pylist() == ["m"]
+
+
+def member(at=AT, **values) -> dict:
+    return {"user_id": "u", "available_at": at} | values
+
+
+def test_what_a_member_was_before_is_kept_when_a_newer_row_replaces_it(lake):
+    later = AT + timedelta(days=3)
+    bring(lake, (USERS, rows(USERS, member(age=30))))
+
+    report = bring(lake, (USERS, rows(USERS, member(later, age=31))))["users"]
+
+    assert (report.published, report.duplicates, report.quarantined) == (1, 0, 0)
+    assert lake.read("users")["age"].to_pylist() == [31]
+    assert lake.read("earlier/users").select(["available_at", "age"]).to_pylist() == [{"available_at": AT, "age": 30}]
+
+
+def test_several_versions_in_one_import_are_all_kept_and_importing_them_again_changes_nothing(lake):
+    versions = [member(AT + timedelta(days=d), age=30 + d) for d in (2, 0, 1)]
+    batch = (USERS, rows(USERS, *versions, versions[1]))
+
+    first = bring(lake, batch)["users"]
+    files = {p: p.stat().st_mtime_ns for p in lake.root.rglob("*.parquet")}
+    again = bring(lake, batch)["users"]
+
+    assert (first.published, first.duplicates, first.quarantined) == (3, 1, 0)
+    assert (again.published, again.duplicates, again.quarantined) == (0, 4, 0)
+    assert lake.read("users")["age"].to_pylist() == [32]
+    assert lake.read("earlier/users")["age"].to_pylist() == [30, 31]
+    assert {p: p.stat().st_mtime_ns for p in lake.root.rglob("*.parquet")} == files
+
+
+def test_a_version_that_arrives_late_takes_its_place_in_the_past(lake):
+    bring(lake, (USERS, rows(USERS, member(AT + timedelta(days=2), age=32))))
+    bring(lake, (USERS, rows(USERS, member(AT, age=30))))
+    bring(lake, (USERS, rows(USERS, member(AT + timedelta(days=1), age=31))))
+
+    assert lake.read("users")["age"].to_pylist() == [32]
+    assert lake.read("earlier/users")["age"].to_pylist() == [30, 31]
+
+
+def test_a_version_that_is_corrected_for_the_same_moment_leaves_no_trace_of_the_mistake(lake):
+    bring(lake, (USERS, rows(USERS, member(age=30))))
+    bring(lake, (USERS, rows(USERS, member(age=40))))
+
+    assert lake.read("users")["age"].to_pylist() == [40]
+    assert not lake.exists("earlier/users")
