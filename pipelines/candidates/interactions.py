@@ -12,6 +12,7 @@ from pipelines.core.contracts import History, Ids, Interactions
 from pipelines.core.engagement import with_engaged
 from pipelines.core.errors import DataError
 from pipelines.core.lake import Lake
+from pipelines.core.tables import earlier
 
 
 def _table(files: list[Path]) -> ibis.Table:
@@ -51,14 +52,18 @@ def engaged_watches(lake: Lake, as_of: datetime) -> pa.Table:
 
 
 def catalogue(lake: Lake, as_of: datetime) -> Ids:
-    """The ids of every media known and on the platform at ``as_of``, sorted, as (n,) unicode.
+    """The ids of every media on the platform at ``as_of``, by what was known of it then, sorted, as (n,) unicode.
 
     DataError when there is none.
     """
-    media = lake.read("media", columns=["media_id", "available_at", "platform_at", "leaves_at"]).to_pandas()
+    columns = ["media_id", "available_at", "platform_at", "leaves_at"]
+    tables = [lake.read(t, columns=columns) for t in ("media", earlier("media")) if t == "media" or lake.exists(t)]
+    versions = pa.concat_tables(tables).to_pandas()
+    known = versions[versions.available_at < as_of].sort_values("available_at", kind="stable")
+    media = known.drop_duplicates("media_id", keep="last")
     came = media.platform_at.isna() | (media.platform_at < as_of)
     left = media.leaves_at.notna() & (media.leaves_at <= as_of)
-    here = media[(media.available_at < as_of) & came & ~left]
+    here = media[came & ~left]
     if here.empty:
         raise DataError(f"media has no title available before {as_of:%Y-%m-%d %H:%M}: import a catalogue first")
     return np.sort(here.media_id.to_numpy(dtype=str))

@@ -245,13 +245,19 @@ RATINGS = Table(
     time="rated_at",
 )
 
+EARLIER = "earlier/"
 TABLES = {t.name: t for t in (USERS, MEDIA, IMPRESSIONS, WATCHES, SEARCHES, SESSIONS, PREFERENCES, DISMISSALS, RATINGS)}
 
 
 def earlier(table: str) -> str:
     """The lake table of what members or titles were before they changed: the rows of ``users`` or ``media`` that newer
     ones replaced, one a key and ``available_at``."""
-    return f"earlier/{table}"
+    return EARLIER + table
+
+
+def schema_of(table: str) -> Table:
+    """The canonical table that a lake table's rows keep to: its own, or that of the rows it holds earlier ones of."""
+    return TABLES[table.removeprefix(EARLIER)]
 
 
 def empty(table: Table, extras: Iterable[Column] = ()) -> pa.Table:

@@ -10,16 +10,24 @@ import pyarrow as pa
 from pipelines.core import tables
 from pipelines.core.dataset import Dataset
 from pipelines.core.lake import Lake
-from pipelines.features import catalogue, engines, events, media, packing, stream, user, windows
+from pipelines.core.versions import since_first
+from pipelines.features import catalogue, engines, events, media, packing, stream, user, versions, windows
 
 
 def tables_of(connection: Any, lake: Lake, dataset: Dataset, through: date | None = None) -> dict[str, Any]:
-    """The canonical tables by name, events up to the day ``through``; those that were never published have no rows."""
+    """The canonical tables by name, events up to the day ``through``; those that were never published have no rows.
+
+    Beside them, what members and titles were before they changed, by the name that ``tables.earlier`` gives.
+    """
     found = {}
-    for name, table in tables.TABLES.items():
+    for name, table in _named().items():
         files = lake.files(name, last=through)
         found[name] = engines.read_files(connection, files) if files else _nothing(table, dataset)
     return found
+
+
+def _named() -> dict[str, tables.Table]:
+    return {**tables.TABLES, **{tables.earlier(t.name): t for t in (tables.USERS, tables.MEDIA)}}
 
 
 def _nothing(table: tables.Table, dataset: Dataset) -> Any:
@@ -30,7 +38,7 @@ def _nothing(table: tables.Table, dataset: Dataset) -> Any:
 
 def columns_of(dataset: Dataset) -> dict[str, tuple[str, ...]]:
     """The columns of every view in the lake, in order, without the timestamps of its rows; the stream's last."""
-    nothing = {name: _nothing(table, dataset) for name, table in tables.TABLES.items()}
+    nothing = {name: _nothing(table, dataset) for name, table in _named().items()}
     views = snapshots_of(nothing, dataset, ("",), hold=lambda expression: expression)
     daily = {view: tuple(c for c in found.columns if c != "e") for view, found in views.items()}
     return daily | {stream.VIEW: (stream.KEY, *(f.name for f in catalogue.STORED if f.view == stream.VIEW))}
@@ -55,12 +63,15 @@ def snapshots_of(
     codes = ibis.memtable(
         pa.table({"value": pa.array(genres, pa.string()), "code": pa.array(range(len(genres)), pa.int64())})
     )
-    titles, zone = read["media"], dataset.time_zone
+    zone = dataset.time_zone
+    members = versions.of_days(read["users"], read[tables.earlier("users")], user.KEY, zone)
+    profiles = versions.of_days(read["media"], read[tables.earlier("media")], media.KEY, zone)
+    titles = since_first(read["media"], read[tables.earlier("media")], media.KEY)
     found = {
-        "user_attributes": user.attributes(read["users"], dataset),
+        "user_attributes": user.attributes(members, dataset),
         "user_activity": user.activity(facts, media.main_genre(titles), visits),
         "user_genres": user.genres(facts, media.genre_codes(titles, codes), genres),
-        "media_profile": media.profile(titles, genres, dataset),
+        "media_profile": media.profile(profiles, genres, dataset),
         "media_popularity": media.popularity(facts),
         "media_creator": media.creator(facts, titles, zone),
     }

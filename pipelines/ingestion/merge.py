@@ -85,9 +85,10 @@ class Merge:
     def earlier(self) -> Any:
         """The whole new content of the table of earlier rows, by key and time; None where nothing joins it."""
         at = AVAILABLE.name
+        replaced = _quoted((c.name for c in self.columns), of="p")
         joining = self.connection.sql(f"""
             SELECT {self._names}, 0 AS _rank FROM incoming WHERE {FATE} = '{EARLIER}' UNION ALL
-            SELECT {_quoted((c.name for c in self.columns), "p")}, 1 FROM published p JOIN incoming i USING ({self._key})
+            SELECT {replaced}, 1 FROM published p JOIN incoming i USING ({self._key})
             WHERE i.{FATE} = 'publish' AND i.{at} > p.{at}""")
         if self.table.time or not joining.limit(1).fetchall():
             return None

@@ -12,7 +12,8 @@ from pipelines.core.dataset import Dataset, LabelPolicy
 from pipelines.core.engagement import with_engaged
 from pipelines.core.errors import DataError
 from pipelines.core.lake import Lake
-from pipelines.core.tables import DAY, HISTORY, TABLES
+from pipelines.core.tables import DAY, HISTORY, earlier, schema_of
+from pipelines.core.versions import since_first
 from pipelines.training_data.labels import COLUMNS, label_impressions
 from pipelines.training_data.sampled import SAMPLED, SamplingConfig, sample_negatives
 
@@ -61,8 +62,9 @@ def scan(connection: Any, lake: Lake, table: str, first: date | None = None, las
     files = lake.files(table, first, last)
     if files:
         return connection.read_parquet([str(f) for f in files], hive_partitioning=True)
-    schema = TABLES[table].schema()
-    return ibis.memtable((schema.append(pa.field("day", DAY)) if TABLES[table].time else schema).empty_table())
+    known = schema_of(table)
+    schema = known.schema()
+    return ibis.memtable((schema.append(pa.field("day", DAY)) if known.time else schema).empty_table())
 
 
 def _logged(lake: Lake, dataset: Dataset, first: date, last: date, known_by: datetime | None) -> Rows:
@@ -94,7 +96,8 @@ def _unlogged(
     """Engaged watches are positives; the others, which the member chose but did not like, are the middle."""
     connection = ibis.duckdb.connect()
     watches, ratings = scan(connection, lake, "watches"), scan(connection, lake, "ratings")
-    media = scan(connection, lake, "media").select("media_id", "available_at", total_seconds=ibis._.duration_seconds)
+    titles = since_first(scan(connection, lake, "media"), scan(connection, lake, earlier("media")), "media_id")
+    media = titles.select("media_id", "available_at", total_seconds=titles.duration_seconds)
     if known_by is not None:
         watches = watches.filter(watches.available_at < ibis.literal(known_by))
     known = watches.select("user_id", "media_id").distinct().to_pyarrow().to_pandas()

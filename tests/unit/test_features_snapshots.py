@@ -241,3 +241,23 @@ def test_days_in_the_wrong_order_and_a_lake_without_media_are_refused(settings):
         job.refresh(settings, january(1), january(2))
     with pytest.raises(DataError, match="2022-01-02 to 2022-01-01: the last day lies before the first"):
         job.refresh(settings, january(2), january(1))
+
+
+def test_a_member_and_a_title_that_changed_keep_what_they_were_on_each_day(settings):
+    lake = fill(settings)
+    older = [
+        {"user_id": "u2", "available_at": at(1), "age": 20},
+        {"user_id": "u2", "available_at": at(1, 5), "age": 21},
+    ]
+    lake.publish(tables.earlier("users"), pa.Table.from_pylist(older, tables.USERS.schema()))
+    title = [{"media_id": "m2", "available_at": at(1), "genres": ["war"], "creator": "c"}]
+    lake.publish(tables.earlier("media"), pa.Table.from_pylist(title, tables.MEDIA.schema()))
+
+    job.refresh(settings, january(1), january(5))
+
+    ages = lake.read("features/user_attributes").to_pandas().query("user_id == 'u2'")
+    genres = lake.read("features/media_profile").to_pandas().query("media_id == 'm2'")
+    creators = lake.read("features/media_creator").to_pandas().query("media_id == 'm2'")
+    assert [(of.event_timestamp.day, of.user_age) for of in ages.itertuples()] == [(1, 21.0), (2, 60.0)]
+    assert [of.media_main_genre for of in genres.itertuples()] == ["war", "comedy"]
+    assert creators.event_timestamp.min() == genres.event_timestamp.min()
