@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipelines.core import tables
 from pipelines.core.dataset import Dataset, ExtraColumn
 from pipelines.core.errors import FeatureError
 from pipelines.features import catalogue
@@ -48,3 +49,21 @@ def test_a_declared_column_may_not_take_a_name_or_one_that_feast_drops():
         features(dataset(("age", "user", "float")))
     with pytest.raises(FeatureError, match="ends in _y, which Feast's join drops"):
         features(dataset(("share_y", "user", "float")))
+
+
+REQUESTS = {"requested_at", "zone", "device", "country", "surface"}
+
+
+def test_every_feature_says_which_requirement_it_answers_and_from_which_columns_it_is_made():
+    for feature in features(dataset(("vip", "user", "bool"), ("mood", "media", "strings"))):
+        assert feature.requirement in {f"X{n}" for n in range(1, 9)}, feature.name
+        assert feature.meaning, feature.name
+        for source in feature.source.split(", "):
+            table, column = source.split(".")
+            declared = {"users": {"vip"}, "media": {"mood"}}.get(table, set())
+            known = REQUESTS if table == "request" else {c.name for c in tables.TABLES[table].columns} | declared
+            assert column in known, f"{feature.name} names {source}"
+
+
+def test_every_requirement_has_features():
+    assert {f.requirement for f in features(dataset())} == {f"X{n}" for n in range(1, 9)}
