@@ -1,4 +1,4 @@
-"""`marquee import`, `world`, `features`, `backtest`: data in, figures out, in this process."""
+"""`marquee import`, `world`, `backtest`: data in, figures out, in this process."""
 
 import shutil
 import tempfile
@@ -11,9 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from marquee import console, feature_pages
+from marquee import console
 from pipelines.core import settings as settings_module
-from pipelines.core.errors import DataError
 from pipelines.core.settings import Settings
 
 WORLD_FILE = "world.json"
@@ -42,7 +41,7 @@ Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], show_default
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command("import")(import_)
-    for command in (world, features, backtest):
+    for command in (world, backtest):
         app.command()(command)
 
 
@@ -76,40 +75,6 @@ def world(
     console.table(f"World {report['fingerprint'][:12]} in {to}", ("table", "rows"), list(report["rows"].items()))
 
 
-def features(
-    first: Day = None,
-    last: Day = None,
-    plan: Annotated[
-        bool, typer.Option("--plan", help="Say what would be read and overwritten; compute nothing.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Compute on a copy of the lake; publish nothing.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Compute the daily feature tables of the imported data, from --first to --last."""
-    from pipelines import refreshing
-    from pipelines.core.lake import Lake
-    from pipelines.features import job
-
-    settings = settings_module.load()
-    published = Lake(settings.lake_path).days("watches")
-    if not published:
-        raise DataError(f"the lake {settings.lake_path} has no watches: run `marquee import` first")
-    begin, end = _date(first) or published[0], _date(last) or published[-1]
-    if plan:
-        feature_pages.plan(begin, end, refreshing.figures(settings, begin, end), as_json=as_json)
-        return
-    console.say(f"features from {begin} to {end}")
-    if dry_run:
-        feature_pages.rehearsal(begin, end, refreshing.dry_run(settings, begin, end), as_json=as_json)
-        return
-    job.refresh(settings, begin, end)
-    done = {"first": begin.isoformat(), "last": end.isoformat(), "lake": str(settings.lake_path)}
-    if as_json:
-        console.result(done)
-    else:
-        console.table("Features", ("first", "last", "lake"), [tuple(done.values())])
-
-
 def backtest(
     source: SourceName,
     path: Folder,
@@ -126,7 +91,7 @@ def backtest(
     """Train on everything before a day and score the days from it on, in past time."""
     from pipelines import backtest as backtests
 
-    with _empty_home(settings_module.load(), home) as settings:
+    with empty_home(settings_module.load(), home, "backtest") as settings:
         figures = backtests.run(
             source.value,
             path,
@@ -174,14 +139,14 @@ def make_world(to: Path, *, seed: int, members: int, days: int, difficulty: str)
 
 
 @contextmanager
-def _empty_home(settings: Settings, home: Path | None) -> Iterator[Settings]:
+def empty_home(settings: Settings, home: Path | None, purpose: str) -> Iterator[Settings]:
     """The same settings with a home of their own, thrown away afterwards unless it was named."""
     if home is not None:
         yield settings.model_copy(update={"home": home})
         return
     began = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     settings.root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f"backtest-{began}-", dir=settings.root) as folder:
+    with tempfile.TemporaryDirectory(prefix=f"{purpose}-{began}-", dir=settings.root) as folder:
         yield settings.model_copy(update={"home": Path(folder)})
 
 

@@ -17,6 +17,8 @@ BOUNCE = 0.02
 SECOND_PAGE = 0.25
 SEARCH = 0.12
 """Share of visits in which the member searches."""
+SURFACES, BROWSED = ("home", "browse"), 0.2
+"""Where pages are asked for, and the share of them that a member reached by browsing."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,12 @@ def devices(rng: np.random.Generator, members: Members, who: Ints) -> Ints:
     edges = np.cumsum(members.devices[who], axis=1)
     held: Ints = np.minimum((rng.random(len(who))[:, None] > edges).sum(axis=1), edges.shape[1] - 1)
     return held
+
+
+def surfaces(rng: np.random.Generator, pages: int) -> npt.NDArray[np.object_]:
+    """(pages,) where each page was asked for."""
+    home, browse = SURFACES
+    return np.where(rng.random(pages) < BROWSED, browse, home).astype(object)
 
 
 def respond(rng: np.random.Generator, appeal: Reals, examined: Reals, duration: Reals) -> Outcomes:

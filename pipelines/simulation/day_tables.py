@@ -23,7 +23,7 @@ def day_tables(truth: Truth, names: Names, queries: npt.NDArray[np.object_], log
     rng = stream(truth.config.seed, "print", log.day.toordinal())
     ended = log.played.at + _seconds(np.round(log.played.completion * truth.catalogue.duration[log.played.media]))
     return {
-        "impressions": _impressions(rng, names, log),
+        "impressions": _impressions(rng, truth, names, log),
         "watches": _watches(rng, truth, names, log, ended),
         "searches": _searches(rng, names, queries, log),
         "sessions": _sessions(names, log, ended),
@@ -32,8 +32,10 @@ def day_tables(truth: Truth, names: Names, queries: npt.NDArray[np.object_], log
     }
 
 
-def _impressions(rng: np.random.Generator, names: Names, log: DayLog) -> pa.Table:
+def _impressions(rng: np.random.Generator, truth: Truth, names: Names, log: DayLog) -> pa.Table:
     shown = log.shown
+    where = stream(truth.config.seed, "surfaces", log.day.toordinal())
+    surfaces = behaviour.surfaces(where, int(log.visits.pages.sum()))
     return events.table(
         IMPRESSIONS,
         _whose(names, log, shown)
@@ -41,7 +43,7 @@ def _impressions(rng: np.random.Generator, names: Names, log: DayLog) -> pa.Tabl
             "impression_id": ids("i", log.day, np.arange(len(shown.who))),
             "shown_at": shown.at,
             "available_at": shown.at + _seconds(rng.integers(1, 30, len(shown.who))),
-            "surface": np.full(len(shown.who), "home", dtype=object),
+            "surface": surfaces[shown.request],
             "position": shown.position,
             "policy": np.where(shown.random, RANDOM, LOGGING).astype(object),
             "propensity": shown.propensity,

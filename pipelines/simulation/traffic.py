@@ -52,8 +52,12 @@ class WorldBehaviour:
         who = rng.choice(members.size, n, p=weight / weight.sum())
         at = moments(day, calendar.visit_seconds(day, members.zone[who], rng))
         held = behaviour.devices(rng, members, who)
-        rows = [(at[i], self._ids[who[i]], DEVICES[held[i]]) for i in np.argsort(at, kind="stable")]
-        return [page_request(day, seed, k, user, moment(when), device) for k, (when, user, device) in enumerate(rows)]
+        rows = [(moment(at[i]), self._ids[who[i]], DEVICES[held[i]]) for i in np.argsort(at, kind="stable")]
+        surfaces = behaviour.surfaces(stream(seed, "surfaces", day.toordinal()), n)
+        return [
+            page_request(day, seed, k, user, when, device) | {"surface": surface}
+            for k, ((when, user, device), surface) in enumerate(zip(rows, surfaces.tolist(), strict=True))
+        ]
 
     def respond(self, items: Sequence[Item], request: Request, seed: int) -> list[Event]:
         """DataError names a member or a media that is not of this world."""

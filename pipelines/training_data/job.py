@@ -19,6 +19,7 @@ from pipelines.training_data import integrity, splits
 from pipelines.training_data import rows as labelled
 from pipelines.training_data.assemble import FeatureHistory, Retrieval, assemble, feature_names
 from pipelines.training_data.balance import BalanceConfig, keep, rate
+from pipelines.training_data.draws import uniform
 from pipelines.training_data.integrity import IntegrityPolicy, counts, null_shares
 from pipelines.training_data.sampled import SamplingConfig
 from pipelines.training_data.weight import WeightConfig, watch_time_weights
@@ -130,6 +131,22 @@ def rows_for(
     """
     found = _read(Lake(settings.lake_path), first, last, known_by, config, seed)
     return assemble(found.frame, store or _feature_store(settings), retrieval)
+
+
+def labelled_sample(
+    settings: Settings, first: date, last: date, *, most: int, seed: int, store: FeatureHistory | None = None
+) -> pd.DataFrame:
+    """At most ``most`` rows of those days that have a label, drawn by impression and seed, with their features.
+
+    Raises:
+        DataError: when those days hold no row with a label.
+    """
+    rows = _read(Lake(settings.lake_path), first, last, None, DEFAULT, seed).frame
+    rows = rows[rows["label"].notna()].reset_index(drop=True)
+    if rows.empty:
+        raise DataError(f"no impression from {first} to {last} has a label: import its watches, or choose other days")
+    drawn = np.sort(np.argsort(uniform(rows["impression_id"], seed), kind="stable")[:most])
+    return assemble(rows.iloc[drawn].reset_index(drop=True), store or _feature_store(settings))
 
 
 def table_of(window: Window) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.features import catalogue_page
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("marquee", "pipelines", "serving", "monitoring", "dags", "feature_repo")
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager"}
@@ -168,6 +170,11 @@ def test_the_clock_rule_sees_every_clock(source: str) -> None:
     assert isinstance(call, ast.Expr)
     assert isinstance(call.value, ast.Call)
     assert _reads_the_clock(call.value.func)
+
+
+def test_the_page_of_features_is_that_of_the_catalogue() -> None:
+    written = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
+    assert written == catalogue_page.page(), f"docs/features.md is out of date: {catalogue_page.REMEDY}"
 
 
 def test_constraints_pin_exact_versions_and_name_no_address() -> None:

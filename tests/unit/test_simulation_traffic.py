@@ -16,6 +16,7 @@ from pipelines.core.errors import DataError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.core.tables import WATCHES
+from pipelines.simulation import behaviour
 from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.job import as_json, run_traffic
 from pipelines.simulation.replay import ReplayBehaviour
@@ -71,6 +72,13 @@ def log(rows: list[tuple[str, str, str, float | None]]) -> pd.DataFrame:
     frame["started_at"] = pd.to_datetime(frame["started_at"], utc=True)
     total = frame["watched_seconds"].notna().map({True: 100.0, False: np.nan})
     return frame.assign(total_seconds=total, completion=frame["watched_seconds"] / 100.0, device="phone")
+
+
+def test_members_ask_for_pages_in_the_places_that_the_world_logged(world: World) -> None:
+    asked = WorldBehaviour(world).requests(DAY, 200, seed=1)
+    browsed = sum(request["surface"] == "browse" for request in asked) / len(asked)
+    assert browsed == pytest.approx(behaviour.BROWSED, abs=0.1)
+    assert {request["surface"] for request in asked} == set(behaviour.SURFACES)
 
 
 def test_requests_are_of_the_day_in_order_of_time_and_repeat_with_the_seed(world: World) -> None:

@@ -14,6 +14,7 @@ import pytest
 from pipelines.core import dataset
 from pipelines.core.errors import DataError
 from pipelines.core.tables import TABLES
+from pipelines.simulation.behaviour import SURFACES
 from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.world import World, simulate
 
@@ -125,6 +126,12 @@ def test_a_page_shows_no_title_twice_and_counts_its_positions_from_zero(tables: 
     assert (pages["media_id"].nunique() == pages.size()).all()
     assert (pages["position"].max() + 1 == pages.size()).all()
     assert pages.size().between(10, 12).all()
+
+
+def test_a_page_is_asked_for_in_one_place_and_there_are_several_of_these(tables: dict[str, pa.Table]) -> None:
+    shown = tables["impressions"].select(["request_id", "surface"]).to_pandas()
+    assert (shown.groupby("request_id")["surface"].nunique() == 1).all()
+    assert set(shown["surface"]) == set(SURFACES)
 
 
 def test_the_same_seed_gives_byte_equal_tables_and_another_gives_another_world(folder: Path, tmp_path: Path) -> None:
