@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from marquee import console, data_commands, feature_commands, stack_commands, takedown_command
+from marquee import compact_command, console, data_commands, feature_commands, stack_commands, takedown_command
 from pipelines.core.errors import DataError, MarqueeError, RequestError, SettingsError
 
 WRONG_INPUT = (DataError, RequestError, SettingsError)
@@ -36,3 +36,4 @@ data_commands.register(app)
 feature_commands.register(app)
 stack_commands.register(app)
 takedown_command.register(app)
+compact_command.register(app)

@@ -13,6 +13,7 @@ from pipelines.core import days, durations, rehearsal
 from pipelines.core.errors import DataError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
+from pipelines.features import compaction
 from pipelines.features import job as features
 from pipelines.ingestion import job as ingestion
 
@@ -96,7 +97,26 @@ def publish(settings: Settings, interval: Interval) -> str:
     version = snapshot.publish(settings, tomorrow)
     rows = features.published(lake, first, last)
     durations.note(lake, durations.ONLINE, settings.engine, rows, time.perf_counter() - began)
+    LOG.info("compacted: %s", compact(settings))
     return version
+
+
+def horizon(settings: Settings) -> date | None:
+    """The day from which on questions are answered: ``keep_days`` before the last refresh; None before the first."""
+    refreshed = Lake(settings.lake_path).watermark("features")
+    return refreshed.through - timedelta(days=settings.keep_days) if refreshed else None
+
+
+def compaction_plan(settings: Settings) -> list[compaction.Fold]:
+    """What ``compact`` can fold now."""
+    since = horizon(settings)
+    return compaction.plan(Lake(settings.lake_path), since) if since else []
+
+
+def compact(settings: Settings, least: int = compaction.MONTH) -> dict[str, int]:
+    """Fold the snapshots behind the horizon into one file a view; the rows left, by view that had ``least`` days."""
+    since = horizon(settings)
+    return compaction.fold(Lake(settings.lake_path), since, least) if since else {}
 
 
 def dry_run(settings: Settings, first: date, last: date) -> dict[str, Any]:

@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     champion_poll_seconds: float = 2.0
     engine: Literal["duckdb", "pyspark"] = "duckdb"
     """What computes the feature views: one machine, or Spark."""
+    keep_days: int = Field(default=400, ge=91)
+    """Days of feature history that can be asked for; what is older folds into one file a view. At least the longest
+    window of a feature and a day."""
     feature_log_share: float = Field(default=0.05, ge=0, le=1)
     """The share of page requests whose feature vectors are logged, for `marquee skew`."""
 
