@@ -1,7 +1,7 @@
 """The stage's tasks: label, balance, weigh, join with features as known then, publish."""
 
 import json
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -136,12 +136,16 @@ def rows_for(
 def labelled_sample(
     settings: Settings, first: date, last: date, *, most: int, seed: int, store: FeatureHistory | None = None
 ) -> pd.DataFrame:
-    """At most ``most`` rows of those days that have a label, drawn by impression and seed, with their features.
+    """At most ``most`` matured rows of those days with a label, drawn by impression and seed, with their features.
+
+    Labelled as they were known when the last of the days was over, like the rows that fit.
 
     Raises:
         DataError: when those days hold no row with a label.
     """
-    rows = _read(Lake(settings.lake_path), first, last, None, DEFAULT, seed).frame
+    lake = Lake(settings.lake_path)
+    until = days.start(last + timedelta(days=1), lake.dataset.time_zone)
+    rows = _read(lake, first, last, until, DEFAULT, seed).frame
     rows = rows[rows["label"].notna()].reset_index(drop=True)
     if rows.empty:
         raise DataError(f"no impression from {first} to {last} has a label: import its watches, or choose other days")

@@ -322,3 +322,24 @@ def test_a_gap_is_neither_learnt_from_nor_tested_on(settings):
         date(2022, 4, 1): "fit", date(2022, 4, 2): "fit", date(2022, 4, 3): "calibrate",
         date(2022, 4, 5): "test", date(2022, 4, 6): "test",
     }  # fmt: skip
+
+
+def test_a_sample_holds_matured_rows_with_a_label_and_is_that_of_its_seed(settings):
+    def drawn(seed, most=12):
+        return job.labelled_sample(settings, FIRST, date(2022, 4, 6), most=most, seed=seed, store=Store())
+
+    found = drawn(1)
+    assert len(found) == 12
+    assert found["label"].isin([0.0, 1.0]).all()
+    assert found["event_timestamp"].is_monotonic_increasing
+    assert found["known_before"].eq(1.0).all()
+    assert drawn(1)["impression_id"].tolist() == found["impression_id"].tolist() != drawn(2)["impression_id"].tolist()
+    assert set(found["impression_id"]) < set(drawn(1, most=10_000)["impression_id"])
+
+
+def test_a_sample_of_days_without_a_label_is_refused(settings):
+    middle, day = events(date(2022, 4, 20), [0.5]), date(2022, 4, 20)
+    for table, rows in zip((IMPRESSIONS, WATCHES), middle, strict=True):
+        Lake(settings.lake_path).publish(table.name, pa.Table.from_pylist(rows, schema=table.schema()), day)
+    with pytest.raises(DataError, match="has a label: import its watches"):
+        job.labelled_sample(settings, day, day, most=5, seed=1, store=Store())
