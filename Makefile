@@ -7,7 +7,7 @@ SOURCE ?= world
 DATA ?=
 HOST_ENV := DO_NOT_TRACK=1 MLFLOW_DISABLE_TELEMETRY=true
 
-.PHONY: help setup demo up down status test test-browser check bench lock clean
+.PHONY: help setup demo up down status test test-browser test-spark check bench lock clean
 
 help: ## List the commands
 	@echo "Marquee: watch events in, a home page out."; echo
@@ -34,7 +34,11 @@ status: $(READY) ## Say what is up, and where
 
 test: $(READY) ## Run the tests (without a browser)
 	@echo "tests run on $$($(BIN)/python --version)"
-	@$(HOST_ENV) $(BIN)/python -m pytest -m "not browser"
+	@$(HOST_ENV) $(BIN)/python -m pytest -m "not browser and not spark"
+
+test-spark: $(READY) ## Compute the features by Spark and by DuckDB and compare (Java 17; installs pyspark)
+	@$(BIN)/python -c "import pyspark" 2>/dev/null || EXTRAS=spark marquee/setup.sh
+	@$(HOST_ENV) $(BIN)/python -m pytest -m spark tests/spark
 
 test-browser: $(READY) ## Drive a stack of its own with a headless browser (apt-get install chromium)
 	@$(HOST_ENV) $(BIN)/python -m pytest -m browser tests/browser

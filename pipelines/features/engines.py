@@ -36,7 +36,7 @@ def _spark() -> Any:
     try:
         from pipelines.features import spark
     except ImportError as exc:
-        raise FeatureError(f"engine pyspark needs the extra spark ({exc}): run `make setup-spark`") from exc
+        raise FeatureError(f"pyspark needs the extra spark ({exc}): run `EXTRAS=spark marquee/setup.sh`") from exc
     return spark.connect()
 
 
