@@ -123,9 +123,12 @@ def _measured(rows: pd.DataFrame, feature: Feature, label: npt.NDArray[np.float6
     if feature.name not in rows.columns:
         return Measured(feature, MISSING)
     present = _present(rows[feature.name])
+    values = arrays(rows, [feature])[feature.name]
+    if feature.kind in ("codes", "embedding"):
+        # Zeros pad codes, and the embedding of nothing is zeros.
+        present &= (values != 0).any(axis=1)
     if not present.any():
         return Measured(feature, ABSENT)
-    values = arrays(rows, [feature])[feature.name]
     told = information(summaries(feature, values), label, seed=seed)
     verdict = CONSTANT if _constant(values[present]) else FINE
     return Measured(feature, verdict, float(present.mean()), told)

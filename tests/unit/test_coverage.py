@@ -55,6 +55,8 @@ def test_a_feature_that_the_rows_lack_is_named_with_its_view():
         (feature("f", "floats", "histogram"), None),
         (feature("f", "strings", "sequence"), []),
         (feature("f", "floats", "codes"), np.array([])),
+        (feature("f", "floats", "codes"), np.array([0.0, 0.0])),
+        (feature("f", "floats", "embedding"), np.array([0.0, 0.0])),
     ],
 )
 def test_a_feature_without_a_value_in_any_row_is_absent_and_its_source_is_named(one, nothing):
