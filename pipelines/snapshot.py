@@ -2,7 +2,7 @@
 
 It is refreshed far more often than a release, has a version of its own, and is swapped whole:
 
-    snapshots/<version>/media.parquet, histories.parquet
+    snapshots/<version>/media.parquet, histories.parquet, and the files of pipelines.features.kept
     snapshots/CURRENT                    the version that serving should hold
 """
 
@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ from pipelines.core.contracts import Features, History, Ids
 from pipelines.core.errors import DataError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
+from pipelines.features import kept
 
 FOLDER, CURRENT = "snapshots", "CURRENT"
 MEDIA, HISTORIES = "media.parquet", "histories.parquet"
@@ -139,8 +140,9 @@ def publish(settings: Settings, at: datetime) -> str:
     """Make the snapshot as of ``at`` the current one; returns its version. Equal content is the same version."""
     root = settings.root / FOLDER
     staged = write(settings, at, root / f".staged-{os.getpid()}")
-    content = b"".join((staged / name).read_bytes() for name in (MEDIA, HISTORIES))
-    version = f"{at:%Y%m%dT%H%M}-{hashlib.sha256(content).hexdigest()[:8]}"
+    kept.write(Lake(settings.lake_path), at, staged)
+    content = b"".join((staged / name).read_bytes() for name in (MEDIA, HISTORIES, *kept.FILES))
+    version = f"{at.astimezone(UTC):%Y%m%dT%H%M}-{hashlib.sha256(content).hexdigest()[:8]}"
     if (root / version).exists():
         shutil.rmtree(staged)
     else:
@@ -157,3 +159,11 @@ def current(settings: Settings) -> Path | None:
     """The folder of the current snapshot, or None before the first."""
     pointer = settings.root / FOLDER / CURRENT
     return settings.root / FOLDER / pointer.read_text(encoding="utf-8").strip() if pointer.exists() else None
+
+
+def moment(version: str) -> datetime:
+    """As of when a version was made, to the minute, as days begin; DataError where it is no version."""
+    try:
+        return datetime.strptime(version.split("-")[0], "%Y%m%dT%H%M").replace(tzinfo=UTC)
+    except ValueError as exc:
+        raise DataError(f"snapshot version {version!r} names no moment: it begins like 20260301T0000") from exc

@@ -11,7 +11,7 @@ from serving.refusals import reason
 from serving.schemas import EVENT, AnyEvent, Click, Dismissal, EventsHeard, Rejected, Search, Session, Watch
 
 AHEAD = timedelta(minutes=5)
-"""How far a member's clock may run ahead of ours."""
+"""How far a member's clock may run ahead of ours; what it says happened after now counts as of now, here and later."""
 
 Shown = Mapping[str, tuple[str, str]]
 
@@ -31,7 +31,7 @@ def hear(
         elif isinstance(event, Click):
             clicks.append(event.impression_id)
         else:
-            table, row = _row(event, now)
+            table, row = _row(event.model_copy(update={"at": min(event.at, now)}), now)
             rows.setdefault(table, []).append(row)
     accepted = store.record_clicks(clicks) + sum(store.record(table, new) for table, new in rows.items())
     duplicates = len(sent) - len(rejected) - accepted

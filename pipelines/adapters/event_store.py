@@ -13,7 +13,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from pipelines.adapters.event_tables import METADATA, PAGES, TABLES, TAKEDOWNS
+from pipelines.adapters.event_tables import METADATA, PAGES, SERVED, TABLES, TAKEDOWNS
 from pipelines.core import tables
 from pipelines.core.errors import DataError, SettingsError, StackError
 
@@ -175,9 +175,34 @@ class EventStore:
         with self._connected() as connection:
             return [dict(row) for row in reversed(connection.execute(wanted).mappings().all())]
 
+    def known_since(self, table: str, user_ids: Sequence[str], since: datetime) -> dict[str, list[dict[str, Any]]]:
+        """Each member's rows of a table that became known at ``since`` or later; no entry for one without any."""
+        target = _known(table)
+        wanted = target.select().where(target.c.user_id.in_(user_ids), target.c.available_at >= since)
+        found: dict[str, list[dict[str, Any]]] = {}
+        with self._connected() as connection:
+            for row in connection.execute(wanted).mappings() if user_ids else ():
+                found.setdefault(row["user_id"], []).append(dict(row))
+        return found
+
+    def members_since(self, since: datetime, names: Sequence[str]) -> list[str]:
+        """The members of whom something in these tables became known at ``since`` or later."""
+        asked = [sa.select(t.c.user_id).where(t.c.available_at >= since) for t in map(_known, names)]
+        with self._connected() as connection:
+            return sorted(connection.execute(sa.union(*asked)).scalars())
+
     def read(self, table: str, start: datetime, end: datetime) -> pa.Table:
         """The rows whose event time lies in [start, end), by event time, in the canonical schema."""
         return pa.Table.from_batches(self.batches(table, start, end), tables.TABLES[table].schema())
+
+    def read_late(self, table: str, start: datetime, end: datetime) -> pa.Table:
+        """The rows of events before ``start`` that became known in [start, end): nobody read them with their day."""
+        target, canonical = _known(table), tables.TABLES[table]
+        known = target.c.available_at
+        wanted = target.select().where(known >= start, known < end, target.c[str(canonical.time)] < start)
+        with self._connected() as connection:
+            rows = [dict(row) for row in connection.execute(wanted.order_by(known)).mappings()]
+        return pa.Table.from_pylist(rows, canonical.schema())
 
     def batches(self, table: str, start: datetime, end: datetime) -> Iterator[pa.RecordBatch]:
         """What ``read`` reads, 10,000 rows at a time."""
@@ -190,6 +215,21 @@ class EventStore:
             streamed = connection.execution_options(yield_per=ROWS).execute(wanted)
             for rows in streamed.mappings().partitions():
                 yield pa.RecordBatch.from_pylist([dict(row) for row in rows], canonical.schema())
+
+    def record_served(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Keep the feature vectors of some pages, each once by its request; see SERVED for the columns."""
+        insert: Any = (sqlite.insert if self._sqlite else postgresql.insert)(SERVED)
+        with self._connected() as connection:
+            if rows:
+                connection.execute(insert.on_conflict_do_nothing(index_elements=["request_id"]), [*map(dict, rows)])
+
+    def served(self, start: datetime, end: datetime) -> Iterator[dict[str, Any]]:
+        """What ``record_served`` kept of requests in [start, end), in their order, some at a time."""
+        at = SERVED.c.requested_at
+        wanted = SERVED.select().where(at >= start, at < end).order_by(at, SERVED.c.request_id)
+        with self._connected() as connection:
+            for rows in connection.execution_options(yield_per=100).execute(wanted).mappings().partitions():
+                yield from map(dict, rows)
 
     def decide_takedown(self, media_id: str, *, down: bool, reason: str, at: datetime) -> None:
         """Keep the decision to take a media off every page, or (``down`` false) to show it again."""

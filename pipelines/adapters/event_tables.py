@@ -12,8 +12,8 @@ from pipelines.core.errors import DataError
 
 EVENTS = tuple(tables.TABLES[name] for name in ("impressions", "watches", "searches", "sessions", "dismissals"))
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-LOOKED_UP = ("user_id", "request_id")
-"""Beside the event time, what serving looks events up by."""
+LOOKED_UP = ("user_id", "request_id", "available_at")
+"""Beside the event time, what serving looks events up by, and what an export finds late ones by."""
 
 
 class Moment(sa.TypeDecorator[datetime]):
@@ -90,3 +90,20 @@ TAKEDOWNS = sa.Table(
     sa.Index("ix_takedowns_media_id", "media_id"),
 )
 """Every decision to take a media down or to lift that, in the order they were made: the last one of a media holds."""
+SERVED = sa.Table(
+    "served_features",
+    METADATA,
+    sa.Column("request_id", sa.String(), primary_key=True),
+    sa.Column("user_id", sa.String(), nullable=False),
+    sa.Column("requested_at", Moment(), nullable=False),
+    sa.Column("release_id", sa.String(), nullable=False),
+    sa.Column("snapshot_version", sa.String(), nullable=False),
+    sa.Column("device", sa.String()),
+    sa.Column("country", sa.String()),
+    sa.Column("time_zone", sa.String()),
+    sa.Column("surface", sa.String()),
+    sa.Column("media_ids", document(), nullable=False),
+    sa.Column("features", sa.LargeBinary(), nullable=False),
+    sa.Index("ix_served_features_requested_at", "requested_at"),
+)
+"""The feature vectors that some pages were ranked by; ``features`` is what pipelines.features.vectors packs."""

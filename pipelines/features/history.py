@@ -18,7 +18,7 @@ from pipelines.core.lake import Lake
 from pipelines.features import engines, stream, vocabulary
 from pipelines.features.plan import Span, table_of
 from pipelines.features.sequence import micros
-from pipelines.features.text import words
+from pipelines.features.text import codes
 from pipelines.features.views import tables_of
 
 TERMS = "vocabulary/terms"
@@ -64,7 +64,7 @@ def genre_codes(lake: Lake, genres: tuple[str, ...]) -> dict[str, list[int]]:
 def term_codes(lake: Lake, queries: list[str]) -> dict[str, list[int]]:
     """The codes of each query's words, counted from 1; words that no title has are left out."""
     code = {term: place for place, term in enumerate(vocabulary.read(lake, TERMS), start=1)}
-    return {query: sorted({code[w] for w in words(query) if w in code}) for query in queries}
+    return {query: codes(query, code) for query in queries}
 
 
 def _stamped(found: pa.Table) -> pa.Table:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from functools import cache
 
 _PLAIN = re.compile(r"[^\W_]+")
@@ -32,3 +33,8 @@ def _cut(part: str) -> list[str]:
     if len(part) < 2 or not re.match(f"[{_UNSPACED}]", part):
         return [part]
     return [part[place : place + 2] for place in range(len(part) - 1)]
+
+
+def codes(text: str, vocabulary: Mapping[str, int]) -> list[int]:
+    """The codes of the words of a text, in order, each once; words that the vocabulary has not are left out."""
+    return sorted({vocabulary[word] for word in words(text) if word in vocabulary})

@@ -28,6 +28,10 @@ class EventReader(Protocol):
         """Rows of the canonical table whose event time is in [start, end)."""
         ...
 
+    def read_late(self, table: str, start: datetime, end: datetime) -> pa.Table:
+        """Rows whose event time lies before ``start``, and which became known in [start, end)."""
+        ...
+
 
 def ingest(
     lake: Lake,
@@ -64,6 +68,7 @@ def ingest(
 def export_events(lake: Lake, event_store: EventReader, first: date, last: date) -> IngestReport:
     """Bring the recorded events of the days ``first`` to ``last`` (both included) into the lake; idempotent.
 
+    With them come those of earlier days that were heard on these: a phone may have been without a network for a week.
     Every event table is then complete through ``last``, also one without a row. DataError when the lake is empty.
     """
     dataset = lake.dataset
@@ -75,6 +80,9 @@ def export_events(lake: Lake, event_store: EventReader, first: date, last: date)
             start, end = (days.start(d, dataset.time_zone) for d in (day, day + timedelta(days=1)))
             for table in EVENTS:
                 publisher.add(table, event_store.read(table.name, start, end))
+        begin, end = (days.start(d, dataset.time_zone) for d in (first, last + timedelta(days=1)))
+        for table in EVENTS:
+            publisher.add(table, event_store.read_late(table.name, begin, end))
         report = publisher.publish()
         for table in EVENTS:
             watermark.advance(lake, table.name, last, changed=table.name in publisher.changed)

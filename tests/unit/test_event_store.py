@@ -199,3 +199,37 @@ def test_the_last_decision_on_a_media_holds_whatever_moment_it_names(store: Even
     assert store.takedowns() == [{"media_id": "m2", "reason": "at 2", "decided_at": NOON + timedelta(hours=2)}]
     decide("m1", True, 0)
     assert [held["media_id"] for held in store.takedowns()] == ["m2", "m1"]
+
+
+def test_what_became_known_since_a_moment_is_found_by_member_whenever_it_happened(store: EventStore) -> None:
+    day = timedelta(days=1)
+    told = [watch(1), watch(2, NOON - 9 * day, available_at=NOON), watch(3, NOON + day), watch(4, NOON - day)]
+    store.record("watches", [*told, watch(5, user_id="u2")])
+
+    found = store.known_since("watches", ["u1", "u3"], NOON)
+    assert {user: sorted(row["watch_id"] for row in rows) for user, rows in found.items()} == {"u1": ["w1", "w2", "w3"]}
+    assert store.known_since("watches", [], NOON) == {}
+    assert store.members_since(NOON, ("watches", "searches")) == ["u1", "u2"]
+    assert store.members_since(NOON + day, ("watches", "searches")) == ["u1"]
+
+
+def test_a_late_event_is_one_that_became_known_in_the_interval_and_happened_before_it(store: EventStore) -> None:
+    day = timedelta(days=1)
+    store.record(
+        "watches", [watch(1, NOON - day, available_at=NOON), watch(2), watch(3, NOON - day), watch(4, NOON + day)]
+    )
+
+    assert store.read_late("watches", NOON, NOON + day)["watch_id"].to_pylist() == ["w1"]
+
+
+def test_the_vectors_of_a_page_are_kept_once(store: EventStore) -> None:
+    of = {"user_id": "u1", "release_id": "r", "snapshot_version": "s", "features": b"\0v", "media_ids": ["m1", "m2"]}
+    rows = [of | {"request_id": f"q{n}", "requested_at": NOON + timedelta(hours=n)} for n in range(3)]
+    store.record_served(rows)
+    store.record_served([rows[0] | {"features": b"other"}])
+    store.record_served([])
+
+    found = list(store.served(NOON, NOON + timedelta(hours=2)))
+    assert [row["request_id"] for row in found] == ["q0", "q1"]
+    assert (found[0]["features"], found[0]["media_ids"], found[0]["device"]) == (b"\0v", ["m1", "m2"], None)
+    assert found[1]["requested_at"] == NOON + timedelta(hours=1)

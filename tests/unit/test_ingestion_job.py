@@ -52,6 +52,14 @@ class Recorded:
         time = rows[TABLES[table].time]
         return rows.filter(pc.and_(pc.greater_equal(time, pa.scalar(start)), pc.less(time, pa.scalar(end))))
 
+    def read_late(self, table: str, start: datetime, end: datetime) -> pa.Table:
+        rows = self.tables.get(table, empty(TABLES[table]))
+        late = pc.less(rows[TABLES[table].time], pa.scalar(start))
+        known = rows["available_at"]
+        return rows.filter(
+            pc.and_(late, pc.and_(pc.greater_equal(known, pa.scalar(start)), pc.less(known, pa.scalar(end))))
+        )
+
 
 def test_an_import_leaves_the_data_set_the_watermarks_and_no_staging(lake):
     seen = []
@@ -150,6 +158,16 @@ def test_recorded_events_are_exported_by_day_and_repeating_it_adds_nothing(lake)
     assert (again.tables["watches"].published, again.tables["watches"].duplicates) == (0, 1)
     assert (both.tables["watches"].published, both.tables["watches"].duplicates) == (1, 1)
     assert lake.read("watches")["watch_id"].to_pylist() == ["w", "x"]
+
+
+def test_an_event_that_is_told_days_later_comes_with_the_day_on_which_it_was_heard(lake):
+    ingest(lake, TINY, [(MEDIA, media("m"))])
+    late = Recorded(watches=watches({"available_at": AT + timedelta(days=3)}))
+
+    for day, held in ((1, False), (2, False), (3, True), (4, True)):
+        export_events(lake, late, DAY + timedelta(days=day), DAY + timedelta(days=day))
+        assert lake.exists("watches") == held
+    assert lake.days("watches") == [DAY]
 
 
 def test_a_day_without_rows_is_complete_too(lake):

@@ -107,6 +107,14 @@ def test_what_is_watched_or_dismissed_leaves_the_next_page(api: Any) -> None:
     assert not {"m05", "m06"} & after
 
 
+def test_an_event_of_the_next_minutes_counts_as_of_now(api: Any) -> None:
+    ahead = (NOON + timedelta(minutes=5)).isoformat()
+    assert api.events(watch("w1", at=ahead), event("search", "q1", query="heist", at=ahead))["accepted"] == 2
+
+    assert [(row["started_at"], row["available_at"]) for row in kept(api, "watches")] == [(NOON, NOON)]
+    assert [row["searched_at"] for row in kept(api, "searches")] == [NOON]
+
+
 @pytest.mark.parametrize(("events", "said"), [([], "at least 1 item"), ([{}] * 1001, "at most 1000 items")])
 def test_a_call_brings_one_to_a_thousand_events(api: Any, events: list[Any], said: str) -> None:
     answer = api.client.post("/v1/events", json={"events": events})
