@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from feast import Field, FileSource, RequestSource
+from feast import Field, FileSource, PushSource, RequestSource
 from feast.data_format import ParquetFormat
 from feast.types import Float64, String
 
@@ -25,6 +25,12 @@ def snapshots(view: str) -> FileSource:
         description=f"lake table {table_of(view)}, one file a day",
     )
 
+
+user_recent_push = PushSource(
+    name="user_recent_push",
+    batch_source=snapshots("user_recent"),
+    description="what a member did lately, pushed by the API as it happens; the lake holds its history",
+)
 
 request = RequestSource(
     name="request",

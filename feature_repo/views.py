@@ -6,6 +6,7 @@ import entities
 import pandas as pd
 import sources
 from feast import Entity, FeatureView, Field
+from feast.data_source import DataSource
 from feast.on_demand_feature_view import on_demand_feature_view
 from feast.types import Array, Float32, Float64, String
 
@@ -34,14 +35,16 @@ def bare(view: str) -> list[Field]:
     return [Field(name=f.name, dtype=f.dtype) for f in fields(view)]
 
 
-def snapshots(view: str, entity: Entity, *, online: bool = False, grain: str = "day") -> FeatureView:
+def snapshots(
+    view: str, entity: Entity, *, online: bool = False, grain: str = "day", source: DataSource | None = None
+) -> FeatureView:
     """A view whose latest row at or before a moment holds at that moment; daily ones stand at the starts of days."""
     return FeatureView(
         name=view,
         entities=[entity],
         ttl=timedelta(0),
         schema=[Field(name=entity.join_key, dtype=String), *fields(view)],
-        source=sources.snapshots(view),
+        source=source or sources.snapshots(view),
         online=online,
         tags={"grain": grain, "owner": "features"},
         owner="features",
@@ -67,7 +70,7 @@ def packed(view: str) -> FeatureView:
 user_attributes = snapshots("user_attributes", entities.user)
 user_activity = snapshots("user_activity", entities.user)
 user_genres = snapshots("user_genres", entities.user, online=True)
-user_recent = snapshots("user_recent", entities.user, online=True, grain="event")
+user_recent = snapshots("user_recent", entities.user, online=True, grain="event", source=sources.user_recent_push)
 user_attributes_online = packed("user_attributes")
 user_activity_online = packed("user_activity")
 media_profile = snapshots("media_profile", entities.media)

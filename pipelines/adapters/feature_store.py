@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from pipelines.adapters import feast_client
+from pipelines.adapters import feast_client, online_rows
 from pipelines.core import days
 from pipelines.core.errors import FeatureError
 from pipelines.core.lake import Lake
@@ -95,8 +95,21 @@ class FeatureStore:
         start = min(known) if len(known) == len(ends) else datetime(1970, 1, 1, tzinfo=UTC)
         self.materialize(min(start, end), end)
 
-    def user_row(self, user_id: str) -> dict[str, Any]:
-        """The member's online features by name; None where absent, and throughout for an unknown member."""
+    def push_recent(self, rows: pd.DataFrame) -> None:
+        """Write rows of view user_recent to the online store, through Feast's push source user_recent_push.
+
+        rows: user_id, the view's columns, event_timestamp. A row older than the one that is there changes nothing.
+
+        Raises:
+            FeatureError: naming the columns that are missing.
+        """
+        online_rows.push(self._store, rows)
+
+    def user_row(self, user_id: str, at: datetime | None = None) -> dict[str, Any]:
+        """The member's online features by name; None where absent, and throughout for an unknown member.
+
+        at: the moment of the question.
+        """
         return {name: values[0] for name, values in self._online([user_id]).items()}
 
     def user_rows(self, user_ids: Sequence[str]) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from pydantic import SecretStr
@@ -17,6 +18,7 @@ from pipelines.core import release, tables
 from pipelines.core.dataset import Dataset
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
+from pipelines.features import catalogue
 from pipelines.features import job as features
 
 pytestmark = [
@@ -126,3 +128,19 @@ def test_the_event_store_takes_the_same_settings(settings: Settings) -> None:
         row = {"search_id": "s1", "user_id": "u1", "searched_at": MORNING, "available_at": MORNING, "query": "heist"}
         assert [store.record("searches", [row]) for _ in range(2)] == [1, 0]
         assert store.read("searches", MORNING, MORNING + timedelta(hours=1)).num_rows == 1
+
+
+def test_what_is_pushed_to_redis_gives_way_to_newer_rows_only(served: FeatureStore) -> None:
+    absent = dict.fromkeys(f.name for f in catalogue.STORED if f.view == "user_recent")
+    for after, history in ((5, ["new"]), (4, ["old"])):
+        at = MORNING + timedelta(days=2, microseconds=after)
+        row = absent | {
+            "user_id": "pushed",
+            "event_timestamp": at,
+            "user_history": history,
+            "user_recent_genres": [0.5],
+        }
+        served.push_recent(pd.DataFrame([row]))
+        found = served.user_row("pushed")
+        assert (found["user_history"], found["user_recent_genres"]) == (["new"], [0.5])
+        assert found["user_searches"] is None
