@@ -23,6 +23,9 @@ Codes = npt.NDArray[Any]
 RETRIEVAL = "retrieval_"
 """A generator's score of a pair is the feature ``retrieval_<generator>`` of rankers."""
 
+TIMES = "__at"
+"""A column ``<view>__at`` beside a row's features says from when the values of that view are."""
+
 Features = Mapping[str, npt.NDArray[Any]]
 """Columns by feature name, all of length n: float (NaN = absent), object (strings, None = absent) or (n, d) packed."""
 

@@ -4,8 +4,8 @@ from typing import Protocol
 
 import pandas as pd
 
+from pipelines.core.contracts import TIMES
 from pipelines.core.errors import FeatureError
-from pipelines.training_data.integrity import TIMES
 
 REQUEST = ("impression_id", "user_id", "media_id", "event_timestamp", "device", "surface")
 """What the feature store is told of a row. The outcome is not among it."""

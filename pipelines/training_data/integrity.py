@@ -9,13 +9,12 @@ import pandas as pd
 from pydantic import Field
 
 from pipelines.core.config import Config
+from pipelines.core.contracts import TIMES
 from pipelines.core.errors import DataError
 from pipelines.core.window import Window
 from pipelines.training_data.splits import CALIBRATE, FIT, TEST
 
 GREEN, RED = "green", "red"
-TIMES = "__at"
-"""A column ``<view>__at`` says from when the values of that view are, in the row beside it."""
 
 
 class IntegrityPolicy(Config):
