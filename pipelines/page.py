@@ -3,7 +3,7 @@
 Serving, the backtest and monitoring all come here, so the page that is evaluated is the page that is served.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -240,6 +240,15 @@ class Pager:
         raw["media_id"] = self.snapshot.ids[rows]
         member = {**user, **context, **session_features(user, moment)}
         return member, {**cross_features(user, raw, at), **recent_features(user, raw)}
+
+    def served(
+        self, rows: Sequence[int], request: PageRequest, user_row: Mapping[str, object]
+    ) -> dict[str, np.ndarray]:
+        """Every feature of the media at snapshot ``rows`` as the catalogue defines it, for the log: ``features`` before
+        the ranker encodes them. A column of one row is of the member or the moment, and the same for all."""
+        places = np.asarray(rows, dtype=np.int64)
+        member, pairs = self.vectors(places, request, user_row)
+        return {**{name: values[places] for name, values in self.snapshot.features.items()}, **pairs, **member}
 
     def _retrieval(self, rows: Codes, history: History) -> Features:
         """The scores of those generators that the ranker asks about."""

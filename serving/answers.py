@@ -16,19 +16,19 @@ from pipelines.page import PageItem, PageRequest
 from serving.recommender import Live, Recommendation, Recommender
 from serving.refusals import Refusal
 from serving.schemas import PageAsked
+from serving.service import Service
 
 log = logging.getLogger(__name__)
 RECENT = 100
 NOT_LOGGED = "the event store is down: what was shown is not logged"
 
 
-def answer(
-    asked: PageAsked, at: datetime, recommender: Recommender, store: EventStore, down: AbstractSet[str]
-) -> dict[str, Any]:
+def answer(asked: PageAsked, at: datetime, service: Service) -> dict[str, Any]:
     """The page as PageGiven; the earlier one where the request was answered before.
 
-    ``down``: media that were taken down; they are on no page, not even on one that was given before.
+    Media that were taken down are on no page, not even on one that was given before.
     """
+    recommender, store, down = service.recommender, service.store, service.takedowns.media
     earlier = _earlier(asked, store) if asked.request_id else None
     if earlier:
         return _without(earlier, down)
@@ -37,15 +37,18 @@ def answer(
         raise Refusal(503, "champion", str(recommender.problem), "GET /readyz says when pages can be served")
     request = _request(asked, at)
     history, dismissed, unheard = _lately(asked.user_id, at, recommender, store)
-    recommended = recommender.recommend(live, request, history, dismissed | down)
-    given = _given(asked, recommended, unheard)
+    recommended = recommender.recommend(live, request, history, dismissed | down, service.recent.row)
+    given = _given(asked, recommended, [unheard, service.recent.trouble])
     try:
         before = store.record_page(request.request_id, given, _impressions(asked, request, recommended), at)
     except StackError as exc:
         log.error("request %s was answered but not logged", request.request_id, exc_info=exc)
         lacks = [*given["degradations"], NOT_LOGGED]
         return given | {"degraded": True, "degradations": lacks}
-    return _without(_same_member(before, asked), down) if before else given
+    if before:
+        return _without(_same_member(before, asked), down)
+    service.feature_log.offer(request, recommended)
+    return given
 
 
 def _request(asked: PageAsked, at: datetime) -> PageRequest:
@@ -92,14 +95,16 @@ def _lately(
     except StackError as exc:
         log.error("the event store did not answer for a member's recent events", exc_info=exc)
         return history, set(), "the event store is down: today's events are not considered"
-    fresh = {row["media_id"]: None for row in watches if (row["completion"] or 0.0) > POSITIVE_ABOVE}
+    kept = recommender.kept()
+    enough = kept.positive_above if kept else POSITIVE_ABOVE
+    fresh = {row["media_id"]: None for row in watches if (row["completion"] or 0.0) > enough}
     media = (*(m for m in history.media if m not in fresh), *fresh)
     return History(media, (1.0,) * len(media), history.context), dismissed, None
 
 
-def _given(asked: PageAsked, recommended: Recommendation, unheard: str | None) -> dict[str, Any]:
+def _given(asked: PageAsked, recommended: Recommendation, troubles: list[str | None]) -> dict[str, Any]:
     page = recommended.page
-    degradations = [*recommended.degradations, *([unheard] if unheard else [])]
+    degradations = [*recommended.degradations, *(said for said in troubles if said)]
     return {
         "request_id": page.request_id,
         "user_id": asked.user_id,

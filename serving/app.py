@@ -13,7 +13,10 @@ from pipelines.adapters.event_store import EventStore
 from pipelines.core import settings as environment
 from pipelines.core.settings import Settings
 from serving import refusals, routes, security
+from serving.feature_log import FeatureLog
+from serving.recent import RecentFeatures
 from serving.recommender import Recommender
+from serving.service import Service
 from serving.takedowns import Takedowns
 
 PAGE = Path(__file__).with_name("page")
@@ -30,15 +33,21 @@ def create_app(
     recommender = recommender or Recommender(settings)
     store = EventStore(settings.event_store_address)
     takedowns = Takedowns(store, poll_seconds=settings.champion_poll_seconds)
+    recent = RecentFeatures(store, recommender.kept, recommender.online)
+    feature_log = FeatureLog(store, settings.feature_log_share)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         store.migrate()
         takedowns.start()
         recommender.start()
+        recent.start()
+        feature_log.start()
         try:
             yield
         finally:
+            recent.close()
+            feature_log.close()
             recommender.close()
             takedowns.close()
             store.close()
@@ -46,7 +55,7 @@ def create_app(
     summary = "A member and a context in, an ordered page out."
     # FastAPI's own reference loads its script from another host: offline it is a blank page.
     app = FastAPI(title="Marquee", summary=summary, lifespan=life, docs_url=None, redoc_url=None)
-    service = routes.Service(settings, recommender, store, takedowns, clock)
+    service = Service(settings, recommender, store, takedowns, recent, feature_log, clock)
     app.include_router(routes.guarded(service, security.guard(settings)))
     app.include_router(routes.health(service))
     refusals.install(app)

@@ -17,9 +17,17 @@ Shown = Mapping[str, tuple[str, str]]
 
 
 def hear(
-    sent: list[dict[str, Any]], *, now: datetime, store: EventStore, known: Callable[[str], bool | None]
+    sent: list[dict[str, Any]],
+    *,
+    now: datetime,
+    store: EventStore,
+    known: Callable[[str], bool | None],
+    changed: Callable[[list[str]], None],
 ) -> EventsHeard:
-    """Keep what is right and new. ``known`` says of a media id whether it exists, None while nobody can say."""
+    """Keep what is right and new. ``known`` says of a media id whether it exists, None while nobody can say.
+
+    changed: told the members who watched or searched, once that is kept.
+    """
     rejected: list[Rejected] = []
     events = [event for event in (_parsed(one, rejected) for one in sent) if event is not None]
     shown = store.impressions([e.impression_id for e in events if isinstance(e, (Click, Watch)) and e.impression_id])
@@ -34,6 +42,7 @@ def hear(
             table, row = _row(event.model_copy(update={"at": min(event.at, now)}), now)
             rows.setdefault(table, []).append(row)
     accepted = store.record_clicks(clicks) + sum(store.record(table, new) for table, new in rows.items())
+    changed(list(dict.fromkeys(row["user_id"] for table in ("watches", "searches") for row in rows.get(table, ()))))
     duplicates = len(sent) - len(rejected) - accepted
     return EventsHeard(accepted=accepted, duplicates=duplicates, rejected=rejected)
 

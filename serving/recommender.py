@@ -5,7 +5,9 @@ import logging
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -14,8 +16,12 @@ from pipelines.core.contracts import History
 from pipelines.core.errors import MarqueeError, ReleaseError
 from pipelines.core.release import Manifest
 from pipelines.core.settings import Settings
+from pipelines.features import kept
+from pipelines.features.kept import Kept
+from pipelines.features.sequence import Row
 from pipelines.page import Page, Pager, PageRequest, load_release
-from serving.degradation import PatientRows, UserRows, popular_page
+from serving.degradation import PatientRows, UserRow, UserRows, popular_page
+from serving.recent import Online
 
 log = logging.getLogger(__name__)
 NO_CHAMPION = "no release is champion: run the retrain DAG, or set the alias champion in the model registry"
@@ -40,6 +46,16 @@ class Registry(Protocol):
     def download(self, version: int, into: Path) -> Path: ...
 
 
+class FeatureRows(UserRows, Online, Protocol):
+    """The online store: read for pages, and pushed to."""
+
+
+class Recent(Protocol):
+    """What a member did in the last moments, where the online store does not have it."""
+
+    def __call__(self, user_id: str, at: datetime, *, missing: bool) -> Row | None: ...
+
+
 @dataclass(frozen=True)
 class Live:
     """What serves: one release bound to one snapshot."""
@@ -47,16 +63,22 @@ class Live:
     version: int
     pager: Pager
     rows: Mapping[str, int]
+    kept: Kept | None
+    """Members' last events before the snapshot; None in one that was made before they were kept."""
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """A page, what it lacks, and whether the member was known (None: could not be told)."""
+    """A page, what it lacks, and whether the member was known (None: could not be told).
+
+    ``user_row`` is what the ranker read of the member; None where no ranker made the page.
+    """
 
     page: Page
     live: Live
     known: bool | None
     degradations: tuple[str, ...]
+    user_row: UserRow | None
 
 
 class Recommender:
@@ -67,12 +89,13 @@ class Recommender:
         settings: Settings,
         *,
         registry: Callable[[], Registry] | None = None,
-        features: Callable[[], UserRows] | None = None,
+        features: Callable[[], FeatureRows] | None = None,
     ) -> None:
         self._settings = settings
         self._make_registry = registry or (lambda: _model_registry(settings))
         self._registry: Registry | None = None
-        self._rows = PatientRows(features or (lambda: _feature_store(settings)))
+        self._features = features or (lambda: _feature_store(settings))
+        self._rows = PatientRows(self._features)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._refused: tuple[object, ...] | None = None
@@ -137,7 +160,8 @@ class Recommender:
         pager.candidates(History())
         self._rows.open()
         self._check_features(release.manifest)
-        return Live(version, pager, {media: row for row, media in enumerate(pager.snapshot.ids.tolist())})
+        places = {media: row for row, media in enumerate(pager.snapshot.ids.tolist())}
+        return Live(version, pager, places, kept.load(folder))
 
     def _check_features(self, manifest: Manifest) -> None:
         """ReleaseError when the feature store defines other features than the release was trained on."""
@@ -169,18 +193,31 @@ class Recommender:
         histories = self.live.pager.snapshot.histories if self.live else {}
         return sorted(histories, key=lambda user: (-len(histories[user].media), user))[:limit]
 
-    def recommend(self, live: Live, request: PageRequest, history: History, exclude: set[str]) -> Recommendation:
-        """The page, from whatever works."""
+    def online(self) -> Online:
+        """The feature store, opened anew, to be pushed to."""
+        return self._features()
+
+    def kept(self) -> Kept | None:
+        """Members' last events before the snapshot that serves; None while there is none."""
+        return self.live.kept if self.live else None
+
+    def recommend(
+        self, live: Live, request: PageRequest, history: History, exclude: AbstractSet[str], recent: Recent
+    ) -> Recommendation:
+        """The page, from whatever works. ``recent`` knows what the member did in the last moments."""
         user_row, missing = self._rows.row(request.user_id)
+        user_row = {**user_row, **(recent(request.user_id, request.at, missing=missing is not None) or {})}
         degradations = [missing] if missing else []
         known = bool(history.media) or (None if missing else any(v is not None for v in user_row.values()))
+        used: UserRow | None = user_row
         try:
             page = live.pager.assemble(request, user_row, history, exclude)
         except Exception as exc:
             log.error("the ranker failed for request %s", request.request_id, exc_info=exc)
             page = popular_page(live.pager, request, user_row, history, exclude)
+            used = None
             degradations.append(f"the ranker failed ({type(exc).__name__}): titles are in order of popularity")
-        return Recommendation(page, live, known, tuple(degradations))
+        return Recommendation(page, live, known, tuple(degradations), used)
 
 
 def _model_registry(settings: Settings) -> Registry:
@@ -189,7 +226,7 @@ def _model_registry(settings: Settings) -> Registry:
     return ModelRegistry(settings)
 
 
-def _feature_store(settings: Settings) -> UserRows:
+def _feature_store(settings: Settings) -> FeatureRows:
     from pipelines.adapters.feature_store import FeatureStore
 
     return FeatureStore(settings)

@@ -1,17 +1,12 @@
 """The API's addresses. Each is one call; what it does lies in answers, events and recommender."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Depends, Query
 
-from pipelines.adapters.event_store import EventStore
-from pipelines.core.settings import Settings
 from serving.answers import answer
 from serving.events import hear
-from serving.recommender import Recommender
 from serving.refusals import Refusal
 from serving.schemas import (
     EventsHeard,
@@ -23,29 +18,12 @@ from serving.schemas import (
     TakedownGiven,
     TakedownHeld,
 )
-from serving.takedowns import Takedowns
+from serving.service import Service
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": Refused, "description": said}
     for status, said in ((401, "wrong or missing key"), (422, "a field is wrong"), (503, "nothing to serve yet"))
 }
-
-
-@dataclass(frozen=True)
-class Service:
-    """What the routes need; ``clock`` gives the current UTC moment."""
-
-    settings: Settings
-    recommender: Recommender
-    store: EventStore
-    takedowns: Takedowns
-    clock: Callable[[], datetime]
-
-    def moment(self, at: datetime | None) -> datetime:
-        """Now, or the moment asked for where that is allowed: only simulations live in another time."""
-        if at is not None and self.settings.profile != "embedded":
-            raise Refusal(400, "at", "only the embedded profile answers as at another moment", "leave at out", str(at))
-        return at or self.clock()
 
 
 def guarded(service: Service, guard: Callable[..., None]) -> APIRouter:
@@ -54,12 +32,13 @@ def guarded(service: Service, guard: Callable[..., None]) -> APIRouter:
 
     @router.post("/page", response_model=PageGiven, summary="A member's page, and a log of what it shows")
     def page(asked: PageAsked) -> dict[str, Any]:
-        return answer(asked, service.moment(asked.at), service.recommender, service.store, service.takedowns.media)
+        return answer(asked, service.moment(asked.at), service)
 
     @router.post("/events", summary="What members did; sending an event twice is harmless")
     def events(sent: EventsSent) -> EventsHeard:
         now = service.moment(sent.at)
-        return hear(sent.events, now=now, store=service.store, known=service.recommender.knows)
+        known, heard = service.recommender.knows, service.recent.heard
+        return hear(sent.events, now=now, store=service.store, known=known, changed=heard)
 
     @router.post("/takedowns", summary="Take a title off every page, or lift that")
     def decide_takedown(asked: TakedownAsked) -> TakedownGiven:
@@ -98,6 +77,8 @@ def health(service: Service) -> APIRouter:
             "version": live.version,
             "snapshot": live.pager.snapshot.version,
             "refused": problem,
+            "live_features": service.recent.state(),
+            "feature_log": service.feature_log.state(),
         }
 
     return router

@@ -1,6 +1,7 @@
 """A small release and snapshot, made by the real code, and the API over them on a free port of this machine."""
 
 import contextlib
+import json
 import shutil
 import socket
 import sqlite3
@@ -15,6 +16,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -24,6 +26,7 @@ from pipelines.candidates.popularity import FittedPopularity
 from pipelines.core import release
 from pipelines.core.settings import Settings
 from pipelines.core.tables import TIME
+from pipelines.features import catalogue, kept, sequence, stream
 from pipelines.ranking import job as ranking
 from pipelines.ranking.logistic import Logistic
 from serving.app import create_app
@@ -32,6 +35,7 @@ from serving.recommender import Recommender
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MEDIA = [f"m{n:02d}" for n in range(40)]
 ABSENT = dict.fromkeys(("user_engaged_rate", "user_watched_seconds_mean", "user_last_watch_at", "user_language"))
+RECENT = tuple(f.name for f in catalogue.STORED if f.view == stream.VIEW)
 PACKED = {"user_genre_watched": [1.0, 0.0], "user_genre_shown": [1.0, 1.0]}
 
 
@@ -83,7 +87,22 @@ def make_snapshot(home: Path, version: str = "s1") -> None:
     }
     pq.write_table(pa.table(media), folder / "media.parquet")
     pq.write_table(pa.table({"user_id": ["u1"], "media": [["m00"]]}), folder / "histories.parquet")
+    keep_events(folder)
     (home / "snapshots" / "CURRENT").write_text(version, encoding="utf-8")
+
+
+def keep_events(folder: Path) -> None:
+    """u1 has watched m00, which is a comedy, an hour before the snapshot was made at midnight."""
+    midnight = NOON - timedelta(hours=12)
+    began = sequence.micros(midnight - timedelta(hours=1))
+    engaged = {"at": began, "id": "w0", "media": "m00"}
+    watched = engaged | {"completion": 900_000, "watched": 600_000_000, "until": began + 600_000_000, "genres": [1]}
+    member = {"user_id": "u1", "known": began + 600_000_000, "watch": [watched], "engaged": [engaged], "search": None}
+    pq.write_table(pa.Table.from_pylist([member]), folder / kept.MEMBERS)
+    codes = {"media_id": MEDIA, "codes": [[int(n % 2 == 0)] for n in range(40)]}
+    pq.write_table(pa.table(codes, schema=kept.CODES_SCHEMA), folder / kept.CODES)
+    facts = {"at": midnight.isoformat(), "positive_above": 0.8, "genres": 2, "terms": ["heist", "space"]}
+    (folder / kept.FACTS).write_text(json.dumps(facts), encoding="utf-8")
 
 
 @dataclass
@@ -106,15 +125,22 @@ class Shelf:
 
 
 class Rows:
-    """The feature store's stand-in: u1 is known; ``trouble`` runs before every answer."""
+    """The feature store's stand-in: u1 is known, and who was pushed; ``trouble`` runs before every answer."""
 
     def __init__(self) -> None:
         self.trouble: Callable[[], None] = lambda: None
         self.defined = "none"
+        self.recent: dict[str, dict[str, Any]] = {}
 
-    def user_row(self, user_id: str) -> dict[str, object]:
+    def user_row(self, user_id: str, at: datetime | None = None) -> dict[str, object]:
         self.trouble()
-        return ABSENT | dict.fromkeys(PACKED) | (PACKED | {"user_language": "en"} if user_id == "u1" else {})
+        known = PACKED | {"user_language": "en"} if user_id == "u1" else {}
+        return ABSENT | dict.fromkeys((*PACKED, *RECENT)) | known | self.recent.get(user_id, {})
+
+    def push_recent(self, rows: pd.DataFrame) -> None:
+        self.trouble()
+        for row in rows.to_dict("records"):
+            self.recent[row.pop("user_id")] = {str(k): v for k, v in row.items() if k != "event_timestamp"}
 
     def fingerprint(self) -> str:
         return self.defined
@@ -168,7 +194,7 @@ def over_http(app: Any) -> Iterator[str]:
 
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[Api]:
-    settings = Settings(home=folder / "home", champion_poll_seconds=0.02)
+    settings = Settings(home=folder / "home", champion_poll_seconds=0.02, feature_log_share=1.0)
     shelf, rows = Shelf(folder / "shelf"), Rows()
     recommender = Recommender(settings, registry=lambda: shelf, features=lambda: rows)
     with over_http(create_app(settings, recommender, clock=lambda: NOON)) as address:
@@ -208,9 +234,10 @@ def shared_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 def api(shared_api: Api) -> Api:
     """Release 1 and snapshot s1, served for many tests; the event store is empty again for each."""
     with contextlib.closing(sqlite3.connect(shared_api.settings.root / "events.db", timeout=30)) as database:
-        for table in ("impressions", "watches", "searches", "sessions", "dismissals", "pages"):
+        for table in ("impressions", "watches", "searches", "sessions", "dismissals", "pages", "served_features"):
             database.execute(f"DELETE FROM {table}")
         database.commit()
+    shared_api.rows.recent.clear()
     return shared_api
 
 
