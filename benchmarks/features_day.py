@@ -2,7 +2,8 @@
 
 ``python benchmarks/features_day.py [IMPRESSIONS ...]`` (0.1, 1 and 10 million where none is named). A line for each
 size: the seconds and the peak memory of a refresh of the last day alone, beside those of a refresh of every day at
-once, each in a process of its own. The last line is the exponent of the growth; 1 is linear.
+once, each in a process of its own. Then the exponent of the growth (1 is linear), and the bars, by CPU time where the
+machine is shared; the exit status is 1 where one is missed.
 """
 
 import math
@@ -33,6 +34,10 @@ DAYS, BEGIN = 100, date(2026, 1, 5)
 """More days than the longest window, so that what is older than it is there too."""
 LAST = BEGIN + timedelta(days=DAYS - 1)
 ROWS_A_MEMBER, TITLES = 40, 5_000
+MOST_SECONDS, AT = 20.0, 1_000_000
+MOST_GIB, MOST_ROWS = 8.0, 10_000_000
+MOST_GROWTH = 1.1
+"""The bars: a day from a million impressions, the memory of ten million, and the exponent."""
 WHOLE_UP_TO = 1_000_000
 """Every day at once makes a row a member and changed day: beyond this it is no fair sight."""
 
@@ -170,8 +175,8 @@ def alone(settings: Settings, first: date, last: date) -> tuple[float, float, fl
         return pool.submit(refreshed, settings, first, last).result()
 
 
-def measure(impressions: int) -> tuple[float, float]:
-    """Print the line of one size; returns the seconds and CPU seconds of the one day."""
+def measure(impressions: int) -> tuple[float, float, float]:
+    """Print the line of one size; returns the seconds, the CPU seconds and the peak MiB of the one day."""
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as folder:
         settings, whole = Settings(home=Path(folder) / "day"), Settings(home=Path(folder) / "whole")
         fill(settings, impressions)
@@ -190,21 +195,36 @@ def measure(impressions: int) -> tuple[float, float]:
             every, _, most, _ = alone(whole, BEGIN, LAST)
             said += f" {every:>11.1f} {most:>9,.0f} {every / seconds:>7.1f}"
         print(said, flush=True)
-    return seconds, cpu
+    return seconds, cpu, peak
 
 
-def main(sizes: list[int]) -> None:
-    """A line a size, then the exponents between the smallest and the largest, and between the last two."""
+def bar(name: str, measured: float, most: float, unit: str) -> bool:
+    """Print one bar; whether it is met."""
+    met = measured <= most
+    print(f"bar: {name} | {measured:.2f} {unit} | at most {most:g} {unit} | {'met' if met else 'missed'}")
+    return met
+
+
+def main(sizes: list[int]) -> int:
+    """A line a size, then the exponents between the smallest and the largest, and between the last two; the bars."""
     print(
         f"one day of {DAYS}, alone, at {datetime.now(UTC):%Y-%m-%d}; MiB are above the imports; ratio: every day to one"
     )
     print("impressions   seconds       cpu       MiB        rows   every day       MiB   ratio")
     taken = [measure(size) for size in sizes]
-    for low, high in {(0, len(sizes) - 1), (len(sizes) - 2, len(sizes) - 1)} if len(sizes) > 1 else ():
+    pairs = sorted({(len(sizes) - 2, len(sizes) - 1), (0, len(sizes) - 1)}, reverse=True) if len(sizes) > 1 else []
+    for low, high in pairs:
         grown = math.log(sizes[high] / sizes[low])
         exponents = [math.log(taken[high][kind] / taken[low][kind]) / grown for kind in (0, 1)]
         print(f"exponent from {sizes[low]:,} to {sizes[high]:,}: {exponents[0]:.2f} (cpu {exponents[1]:.2f})")
+    met = [bar("growth of a day's features", exponents[1], MOST_GROWTH, "exponent")] if len(sizes) > 1 else []
+    for size, (seconds, _, peak) in zip(sizes, taken, strict=True):
+        if size == AT:
+            met.append(bar(f"features of one day, {size:,} impressions", seconds, MOST_SECONDS, "s"))
+        if size == MOST_ROWS:
+            met.append(bar(f"memory of one day, {size:,} impressions", peak / 1024, MOST_GIB, "GiB"))
+    return 0 if all(met) else 1
 
 
 if __name__ == "__main__":
-    main([int(size) for size in sys.argv[1:]] or list(SIZES))
+    sys.exit(main([int(size) for size in sys.argv[1:]] or list(SIZES)))
