@@ -9,8 +9,10 @@ ranking = FeatureService(
         views.user_attributes,
         views.user_activity,
         views.user_genres,
+        views.user_tastes,
         views.user_recent,
         views.media_profile,
+        views.media_text,
         views.media_popularity,
         views.media_creator,
         views.context,
@@ -20,6 +22,12 @@ ranking = FeatureService(
 )
 user_online = FeatureService(
     name="user_online",
-    features=[views.user_attributes_online, views.user_activity_online, views.user_genres, views.user_recent],
+    features=[
+        views.user_attributes_online,
+        views.user_activity_online,
+        views.user_genres,
+        views.user_tastes,
+        views.user_recent,
+    ],
     description="a member's row, read online when a page is asked for",
 )

@@ -70,10 +70,12 @@ def packed(view: str) -> FeatureView:
 user_attributes = snapshots("user_attributes", entities.user)
 user_activity = snapshots("user_activity", entities.user)
 user_genres = snapshots("user_genres", entities.user, online=True)
+user_tastes = snapshots("user_tastes", entities.user, online=True)
 user_recent = snapshots("user_recent", entities.user, online=True, grain="event", source=sources.user_recent_push)
 user_attributes_online = packed("user_attributes")
 user_activity_online = packed("user_activity")
 media_profile = snapshots("media_profile", entities.media)
+media_text = snapshots("media_text", entities.media)
 media_popularity = snapshots("media_popularity", entities.media)
 media_creator = snapshots("media_creator", entities.media)
 

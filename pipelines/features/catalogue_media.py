@@ -12,6 +12,8 @@ def _profile() -> tuple[Feature, ...]:
         number("media_duration_log", "ln(1 + running time)", "log seconds", "X4", "media.duration_seconds"),
         number("media_release_year", "year of this release", "year", "X4", "media.release_year"),
         number("media_season_number", "season an episode belongs to", "1", "X4", "media.season_number"),
+        number("media_episode_number", "place of an episode within its season", "1", "X4", "media.episode_number"),
+        number("media_first_release_year", "year of the very first release", "year", "X6", "media.first_release_year"),
         number("media_public_rating", "the public's rating, 0 to 10", "1", "X4", "media.public_rating"),
         number("media_revenue_log", "ln(1 + revenue before the platform)", "log US dollars", "X4", "media.revenue"),
         number("media_genre_count", "number of genres", "count", "X4", "media.genres"),
@@ -20,10 +22,12 @@ def _profile() -> tuple[Feature, ...]:
         word("media_maturity_rating", "age advice", "X4", "media.maturity_rating"),
         word("media_original_language", "language of the original", "X6", "media.original_language"),
         word("media_country_of_origin", "country of origin", "X4", "media.country_of_origin"),
+        word("media_release_country", "where it was first released", "X4", "media.release_country"),
         word("media_release_type", "cinema, streaming, broadcast, festival", "X4", "media.release_type"),
         word("media_period_setting", "period in which the content is set", "X4", "media.period_setting"),
         word("media_director", "director", "X6", "media.director"),
         word("media_creator", "creator: showrunner, author, seller", "X6", "media.creator"),
+        word("media_composer", "composer", "X6", "media.composer"),
         word("media_distributor", "distributor or studio", "X6", "media.distributor"),
         of.packed(
             "media_genres",
@@ -106,5 +110,41 @@ def _creator() -> tuple[Feature, ...]:
     )
 
 
-FEATURES = (*_profile(), *_popularity(), *_creator())
+def _text() -> tuple[Feature, ...]:
+    of = View("media_text", "media")
+    people = "media.actors, media.director, media.creator"
+    searched = f"media.title, media.original_title, media.tags, media.genres, {people}"
+
+    def codes(name: str, meaning: str, vocabulary: str, requirement: str, source: str) -> Feature:
+        return of.packed(name, "codes", meaning, f"vocabulary/{vocabulary}", requirement, source)
+
+    return (
+        codes("media_title_terms", "words of the title", "terms", "X6", "media.title"),
+        codes("media_original_title_terms", "words of the original title", "terms", "X6", "media.original_title"),
+        codes("media_synopsis_terms", "words of the synopsis", "synopsis", "X6", "media.synopsis"),
+        codes("media_search_terms", "words that a search may find it by", "terms", "X6", searched),
+        codes(
+            "media_keywords",
+            "the 5 words of the synopsis with the highest tf-idf among the synopses known by its day",
+            "synopsis",
+            "X7",
+            "media.synopsis",
+        ),
+        codes("media_tags", "free tags", "tags", "X4", "media.tags"),
+        codes("media_actors", "cast, billing order", "actors", "X6", "media.actors"),
+        codes("media_directors", "director, as a code", "directors", "X6", "media.director"),
+        codes("media_language_code", "original language, as a code", "languages", "X6", "media.original_language"),
+        codes("media_code", "the media itself, as a code", "media", "X6", "media.media_id"),
+        of.packed(
+            "media_embedding",
+            "embedding",
+            "its genres, tags, keywords, people and language, each a fixed direction; of length 1",
+            "1",
+            "X5",
+            f"media.genres, media.tags, media.synopsis, {people}, media.composer, media.original_language",
+        ),
+    )
+
+
+FEATURES = (*_profile(), *_text(), *_popularity(), *_creator())
 VIEWS = tuple(dict.fromkeys(feature.view for feature in FEATURES))

@@ -93,5 +93,56 @@ def _recent() -> tuple[Feature, ...]:
     )
 
 
-FEATURES = (*_attributes(), *_activity(), *_genres(), *_recent())
+def _tastes() -> tuple[Feature, ...]:
+    packed = View("user_tastes", "user").packed
+    by = "count by code of vocabulary/{}, modulo 128"
+    languages, actors, directors = by.format("languages"), by.format("actors"), by.format("directors")
+    lately = f"{WATCHED}, {ENGAGED}, media.genres"
+    written = "media.genres, media.tags, media.synopsis, media.actors, media.director, media.creator, media.composer"
+    return (
+        packed(
+            "user_language_watched",
+            "histogram",
+            "engaged watches by original language",
+            languages,
+            "X2",
+            f"{ENGAGED}, media.original_language",
+        ),
+        packed("user_actor_watched", "histogram", "engaged watches by actor", actors, "X2", f"{ENGAGED}, media.actors"),
+        packed(
+            "user_director_watched",
+            "histogram",
+            "engaged watches by director",
+            directors,
+            "X2",
+            f"{ENGAGED}, media.director",
+        ),
+        packed(
+            "user_embedding",
+            "embedding",
+            "sum of the embeddings of engaged media",
+            "1",
+            "X5",
+            f"{ENGAGED}, {written}, media.original_language",
+        ),
+        packed(
+            "user_genre_watched_30d",
+            "histogram",
+            "engaged watches of the last 30 days by genre",
+            BY_GENRE,
+            "X5",
+            lately,
+        ),
+        packed(
+            "user_genre_watched_90d",
+            "histogram",
+            "engaged watches of the last 90 days by genre",
+            BY_GENRE,
+            "X5",
+            lately,
+        ),
+    )
+
+
+FEATURES = (*_attributes(), *_activity(), *_genres(), *_tastes(), *_recent())
 VIEWS = tuple(dict.fromkeys(feature.view for feature in FEATURES))

@@ -21,7 +21,7 @@ from pipelines.features.sequence import micros
 from pipelines.features.text import codes
 from pipelines.features.views import tables_of
 
-TERMS = "vocabulary/terms"
+TERMS = vocabulary.TERMS
 DAY = timedelta(days=1)
 
 

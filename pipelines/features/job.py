@@ -11,7 +11,7 @@ from pipelines.core import days, durations
 from pipelines.core.dataset import Dataset
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
-from pipelines.features import engines, history, publication, stream, vocabulary
+from pipelines.features import coded, engines, history, publication, stream, vocabulary
 from pipelines.features.plan import WATERMARK, Plan, plan, published, table_of
 from pipelines.features.views import snapshots_of, tables_of
 
@@ -49,6 +49,8 @@ def _publish(lake: Lake, due: Plan, dataset: Dataset, engine: engines.Name) -> d
             views = snapshots_of(read, dataset, values, partial(engines.hold, connection), span.settled_before)
             for view in (v for v in views if due.spans[v] == span):
                 rows[view] = publication.publish(lake, view, views[view], span, dataset.time_zone)
+        read = tables_of(connection, lake, dataset, through=max(span.last for span in due.spans.values()))
+        rows |= coded.publish(lake, dataset, values, read, {view: due.spans[view] for view in coded.VIEWS})
     rows[stream.VIEW] = history.publish(lake, dataset, values, due.spans[stream.VIEW])
     return rows
 

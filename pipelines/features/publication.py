@@ -16,9 +16,13 @@ from pipelines.features.plan import EPOCH, Span, number, table_of
 
 def publish(lake: Lake, view: str, snapshots: Any, span: Span, zone: str) -> int:
     """Publish the view's days of the span; a day that has no rows any more becomes empty. Returns the rows."""
-    name, first, last = table_of(view), span.first, span.last
-    due = _due(snapshots, first, last, whole=span.whole)
-    found = due.to_pyarrow().cast(due.schema().to_pyarrow())
+    due = _due(snapshots, span.first, span.last, whole=span.whole)
+    return write(lake, table_of(view), due.to_pyarrow().cast(due.schema().to_pyarrow()), span, zone)
+
+
+def write(lake: Lake, name: str, found: pa.Table, span: Span, zone: str) -> int:
+    """Publish rows with their day ``e``, in the order of it, as the table's days of the span. Returns the rows."""
+    first, last = span.first, span.last
     by_day = dict(_by_day(found, zone))
     stale = {*lake.days(name, first, last + timedelta(days=1)), *([first] if span.whole else [])}
     for day in stale - by_day.keys():

@@ -11,7 +11,19 @@ from pipelines.core import tables
 from pipelines.core.dataset import Dataset
 from pipelines.core.lake import Lake
 from pipelines.core.versions import since_first
-from pipelines.features import catalogue, engines, events, media, packing, stream, user, versions, windows
+from pipelines.features import (
+    catalogue,
+    engines,
+    events,
+    media,
+    packing,
+    stream,
+    tastes,
+    titles,
+    user,
+    versions,
+    windows,
+)
 
 
 def tables_of(connection: Any, lake: Lake, dataset: Dataset, through: date | None = None) -> dict[str, Any]:
@@ -41,7 +53,8 @@ def columns_of(dataset: Dataset) -> dict[str, tuple[str, ...]]:
     nothing = {name: _nothing(table, dataset) for name, table in _named().items()}
     views = snapshots_of(nothing, dataset, ("",), hold=lambda expression: expression)
     daily = {view: tuple(c for c in found.columns if c != "e") for view, found in views.items()}
-    return daily | {stream.VIEW: (stream.KEY, *(f.name for f in catalogue.STORED if f.view == stream.VIEW))}
+    keys = {titles.VIEW: titles.KEY, tastes.VIEW: tastes.KEY, stream.VIEW: stream.KEY}
+    return daily | {view: (key, *(f.name for f in catalogue.STORED if f.view == view)) for view, key in keys.items()}
 
 
 def snapshots_of(
