@@ -1,6 +1,6 @@
 """The stored features of a member (X1, X2, X5, X8), in the order of their columns."""
 
-from pipelines.features.feature import Feature, View
+from pipelines.features.feature import Feature, Kind, View
 
 SHOWN = "impressions.shown_at, watches.impression_id"
 """A watch that no impression led to counts as shown too."""
@@ -94,52 +94,32 @@ def _recent() -> tuple[Feature, ...]:
 
 
 def _tastes() -> tuple[Feature, ...]:
-    packed = View("user_tastes", "user").packed
-    by = "count by code of vocabulary/{}, modulo 128"
-    languages, actors, directors = by.format("languages"), by.format("actors"), by.format("directors")
-    lately = f"{WATCHED}, {ENGAGED}, media.genres"
-    written = "media.genres, media.tags, media.synopsis, media.actors, media.director, media.creator, media.composer"
+    watched = "engaged watches by"
+    people = "media.actors, media.director, media.creator, media.composer"
+    written = f"media.genres, media.tags, media.synopsis, media.original_language, {people}"
+
+    def one(name: str, kind: Kind, meaning: str, unit: str, requirement: str, source: str) -> Feature:
+        return View("user_tastes", "user").packed(name, kind, meaning, unit, requirement, f"{ENGAGED}, {source}")
+
+    def histogram(name: str, meaning: str, values: str, source: str) -> Feature:
+        unit = f"count by code of vocabulary/{values}, modulo 128"
+        return one(name, "histogram", f"{watched} {meaning}", unit, "X2", source)
+
     return (
-        packed(
-            "user_language_watched",
-            "histogram",
-            "engaged watches by original language",
-            languages,
-            "X2",
-            f"{ENGAGED}, media.original_language",
-        ),
-        packed("user_actor_watched", "histogram", "engaged watches by actor", actors, "X2", f"{ENGAGED}, media.actors"),
-        packed(
-            "user_director_watched",
-            "histogram",
-            "engaged watches by director",
-            directors,
-            "X2",
-            f"{ENGAGED}, media.director",
-        ),
-        packed(
-            "user_embedding",
-            "embedding",
-            "sum of the embeddings of engaged media",
-            "1",
-            "X5",
-            f"{ENGAGED}, {written}, media.original_language",
-        ),
-        packed(
-            "user_genre_watched_30d",
-            "histogram",
-            "engaged watches of the last 30 days by genre",
-            BY_GENRE,
-            "X5",
-            lately,
-        ),
-        packed(
-            "user_genre_watched_90d",
-            "histogram",
-            "engaged watches of the last 90 days by genre",
-            BY_GENRE,
-            "X5",
-            lately,
+        histogram("user_language_watched", "original language", "languages", "media.original_language"),
+        histogram("user_actor_watched", "actor", "actors", "media.actors"),
+        histogram("user_director_watched", "director", "directors", "media.director"),
+        one("user_embedding", "embedding", "sum of the embeddings of engaged media", "1", "X5", written),
+        *(
+            one(
+                f"user_genre_watched_{days}d",
+                "histogram",
+                f"{watched} genre, of the last {days} days",
+                BY_GENRE,
+                "X5",
+                f"{WATCHED}, media.genres",
+            )
+            for days in (30, 90)
         ),
     )
 

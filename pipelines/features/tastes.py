@@ -5,6 +5,7 @@ whole numbers (a member's day by title, a title by code) and a running sum a mem
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import ibis
@@ -61,10 +62,10 @@ def snapshots(found: pa.Table, titles: Titles, before: int, last: int, *, whole:
     base = before if whole else before - 1
     user, names = _factorized(found[KEY])
     days, media = found["e"].to_numpy(), found["media_id"].to_numpy(zero_copy_only=False)
-    version, times = _version(titles, media, days), found["times"].to_numpy()
+    watched = _Watched(user, days, _version(titles, media, days), found["times"].to_numpy())
     order = np.argsort(user, kind="stable")
     parts = [
-        _of_members(names, user[rows], days[rows], version[rows], times[rows], titles, base, last)
+        _of_members(names, watched.take(rows), titles, base, last)
         for rows in _blocks(order, user[order], CELLS // max(FOLD, _width(titles, "genres"), 1))
     ]
     table = pa.concat_tables(parts)
@@ -107,42 +108,49 @@ def _blocks(order: Whole, user: Whole, rows: int) -> Iterator[Whole]:
         yield order
 
 
-def _of_members(
-    names: pa.Array, user: Whole, days: Whole, version: Whole, times: Whole, titles: Titles, base: int, last: int
-) -> pa.Table:
+@dataclass(frozen=True)
+class _Watched:
+    """What some members engaged with: who (their places), on which days, which version of a title, how many times."""
+
+    user: Whole
+    days: Whole
+    version: Whole
+    times: Whole
+
+    def take(self, rows: Whole) -> "_Watched":
+        return _Watched(self.user[rows], self.days[rows], self.version[rows], self.times[rows])
+
+
+def _of_members(names: pa.Array, watched: _Watched, titles: Titles, base: int, last: int) -> pa.Table:
     scale = last + max(SPANS.values()) + 2
-    entered = user * scale + np.maximum(days, base)
-    left = {suffix: user * scale + np.maximum(days + span, base) for suffix, span in SPANS.items()}
+    entered = watched.user * scale + np.maximum(watched.days, base)
+    left = {suffix: watched.user * scale + np.maximum(watched.days + span, base) for suffix, span in SPANS.items()}
     every = np.unique(np.concatenate([entered, *left.values()]))
     every = every[every % scale <= last]
-    start = np.searchsorted(every // scale, every // scale)
 
-    def running(codes: Any, *changes: tuple[Whole, int]) -> Any:
-        """The running sums a member of what each row's titles bring, at the moments of ``changes``, with their sign."""
-        moments = np.concatenate([at for at, _ in changes])
-        signs = np.concatenate([sign * times for _, sign in changes])
-        met = np.tile(version, len(changes))
-        due = (moments % scale <= last) & (met >= 0)
-        rows = np.searchsorted(every, moments[due])
-        by_title = csr_matrix((signs[due], (rows, met[due])), shape=(len(every), len(titles.ids)))
-        summed = np.cumsum(np.asarray((by_title @ codes).todense(), dtype=np.int64), axis=0)
-        before = np.concatenate([np.zeros((1, summed.shape[1]), np.int64), summed])[start]
-        return summed - before
+    def running(codes: Any, *changes: tuple[Whole, int]) -> Whole:
+        moments, signs = zip(*changes, strict=True)
+        met, times = np.tile(watched.version, len(changes)), np.concatenate([s * watched.times for s in signs])
+        at = np.concatenate(moments)
+        due = (at % scale <= last) & (met >= 0)
+        rows = np.searchsorted(every, at[due])
+        by_title = csr_matrix((times[due], (rows, met[due])), shape=(len(every), len(titles.ids)))
+        return _within_members(np.asarray((by_title @ codes).todense(), dtype=np.int64), every // scale)
 
-    ever = {name: running(_by_code(titles, of), (entered, 1)) for name, of in BY_CODE.items()}
     units = csr_matrix(np.rint(titles.packed["media_embedding"] * UNITS).astype(np.int64))
-    ever["user_embedding"] = running(units, (entered, 1)) / UNITS
-    lately = {
-        f"user_genre_watched{suffix}": running(_by_code(titles, "genres"), (entered, 1), (at, -1))
-        for suffix, at in left.items()
-    }
-    return pa.table(
-        {
-            KEY: names.take(pa.array(every // scale)),
-            "e": pa.array(every % scale, pa.int64()),
-            **{name: as_lists(values) for name, values in (ever | lately).items()},
-        }
-    )
+    columns: dict[str, npt.NDArray[Any]] = {n: running(_by_code(titles, of), (entered, 1)) for n, of in BY_CODE.items()}
+    columns["user_embedding"] = running(units, (entered, 1)) / UNITS
+    of_genre = _by_code(titles, "genres")
+    columns |= {f"user_genre_watched{span}": running(of_genre, (entered, 1), (at, -1)) for span, at in left.items()}
+    held = {name: as_lists(values) for name, values in columns.items()}
+    return pa.table({KEY: names.take(pa.array(every // scale)), "e": pa.array(every % scale, pa.int64()), **held})
+
+
+def _within_members(changes: Whole, member: Whole) -> Whole:
+    """(n, width) running sums of the rows, begun anew with each member; rows in the order of members and days."""
+    summed = np.concatenate([np.zeros((1, changes.shape[1]), np.int64), np.cumsum(changes, axis=0)])
+    found: Whole = summed[1:] - summed[np.searchsorted(member, member)]
+    return found
 
 
 def _width(titles: Titles, column: str) -> int:
