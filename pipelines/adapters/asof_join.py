@@ -43,6 +43,7 @@ class History:
     """Parquet files of rows by key and time, whichever lie at the pattern when they are read.
 
     keys: column of the files -> column of the questions. columns: name in the answer -> column of the files.
+    times: the column of the answer that says from when the row found holds and is known; None: there is none.
     ttl: a row older than this at the moment of the question is no answer, but for ``FOREVER`` (zero).
     """
 
@@ -53,6 +54,7 @@ class History:
     keys: Mapping[str, str]
     columns: Mapping[str, str]
     ttl: timedelta = FOREVER
+    times: str | None = None
 
 
 def as_of(
@@ -75,7 +77,7 @@ def as_of(
         for history in histories:
             connection.register("question", _asked(questions, moments, history))
             rows, positions = _steady(connection, history, moments, known)
-            found |= {name: _spread(rows[name], positions) for name in history.columns}
+            found |= {name: _spread(rows[name], positions) for name in rows.column_names}
     return pa.table(found)
 
 
@@ -181,7 +183,7 @@ def _counting(history: History, keys: Sequence[str], known: bool) -> str:
 
 def _rows(connection: Any, history: History, files: Sequence[str], places: Numbers) -> tuple[pa.Table, Numbers]:
     """The columns of the rows at the places (ascending, distinct), and each place's position in that table."""
-    columns = ", ".join(f"f.{_name(column)} AS {_name(name)}" for name, column in history.columns.items())
+    columns = ", ".join([f"f.{_name(c)} AS {_name(name)}" for name, c in history.columns.items()] + _times(history))
     if not len(places):
         return connection.sql(f"SELECT {columns} FROM {_read(files[:1])} f LIMIT 0").to_arrow_table(), places
     numbers, within = np.unique(places >> 32, return_inverse=True)
@@ -195,6 +197,11 @@ def _rows(connection: Any, history: History, files: Sequence[str], places: Numbe
     if len(order) != len(places):
         raise FeatureError(f"view {history.name}: {len(order)} of {len(places)} rows were found again in its files")
     return found.drop_columns(["place_"]), order
+
+
+def _times(history: History) -> list[str]:
+    stamps = [f"f.{_name(column)}::TIMESTAMPTZ" for column in (history.event, history.created) if column]
+    return [f"greatest({', '.join(stamps)}) AS {_name(history.times)}"] if history.times else []
 
 
 def _spread(column: pa.ChunkedArray, positions: Numbers) -> pa.ChunkedArray:

@@ -97,8 +97,8 @@ class AsofRetrievalJob(RetrievalJob):  # type: ignore[misc]
             raise FeatureError(f"rows for features lack {', '.join(missing)}: the views asked for are found by them")
 
     def with_times(self) -> "AsofRetrievalJob":
-        """The same question, with a column ``<view>__at`` for every view: the event time of its row, or null."""
-        timed = [replace(h, columns={**h.columns, f"{h.name}{TIMES}": h.event}) for h in self._histories]
+        """The same question, with ``<view>__at`` for every view: from when its row holds and is known, or null."""
+        timed = [replace(history, times=f"{history.name}{TIMES}") for history in self._histories]
         return AsofRetrievalJob(
             self._rows,
             timed,

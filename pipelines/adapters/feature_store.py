@@ -10,9 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
 
 from pipelines.adapters import feast_client, online_rows
 from pipelines.core import days
@@ -45,21 +43,23 @@ class FeatureStore:
         """
         feast_client.apply(self._store, feast_client.definitions(self.settings))
 
-    def historical(self, rows: pd.DataFrame, service: str = SERVICE) -> pd.DataFrame:
+    def historical(self, rows: pd.DataFrame, service: str = SERVICE, *, times: bool = False) -> pd.DataFrame:
         """The rows, in their order, with every feature of the service as of each row's event_timestamp.
 
         rows: user_id, media_id, event_timestamp (UTC) and whatever else, kept; device, country and surface speak of
         the request where present. An unknown member or media has nulls. Histograms are float32 arrays.
+        times: one more column ``<view>__at`` a stored view: from when its values hold and are known, NaT where none do.
 
         Raises:
-            FeatureError: a column is missing, the service is unknown, or Feast lost or doubled rows.
+            FeatureError: a column is missing, the service is unknown, Feast lost or doubled rows, or times are asked of
+            an offline store that does not tell them.
         """
         _require(rows, ("user_id", "media_id", AT))
         stored, computed = self._views(service)
         columns = {name: rows[name].reset_index(drop=True) for name in rows.columns}
         for group in sorted({_question(view) for view in stored}):
             views = [view for view in stored if _question(view) == group]
-            columns |= self._as_of(rows, list(group[0]), views)
+            columns |= self._as_of(rows, list(group[0]), views, times=times)
         joined = pd.DataFrame(columns, copy=False)
         for view in computed:
             joined = pd.concat([joined, self._computed(view, joined)], axis=1)
@@ -135,22 +135,20 @@ class FeatureStore:
         stored = [store.get_feature_view(name) for name in names if name not in computed]
         return stored, [computed[name] for name in names if name in computed]
 
-    def _as_of(self, rows: pd.DataFrame, keys: list[str], views: list[Any]) -> dict[str, Any]:
-        """Columns of the views for each row: one question an (entity, moment), however many rows ask it."""
-        moments = self._moments(rows[AT], views)
-        asked = pd.DataFrame({**{k: rows[k].astype(str).to_numpy() for k in keys}, AT: moments})
-        places, unique = _distinct(asked)
+    def _as_of(self, rows: pd.DataFrame, keys: list[str], views: list[Any], *, times: bool = False) -> dict[str, Any]:
+        """Columns of the views for each row."""
+        asked = pd.DataFrame({**{k: rows[k].astype(str).to_numpy() for k in keys}, AT: self._moments(rows[AT], views)})
         refs = [f"{view.name}:{feature.name}" for view in views for feature in view.features]
-        if unique.empty:
-            return {ref.split(":")[1]: pd.Series([], dtype=object) for ref in refs}
         job = self._store.get_historical_features(
-            unique.assign(**{ROW: np.arange(len(unique))}), refs, filter_by_created_timestamp=True
+            asked.assign(**{ROW: np.arange(len(asked))}), refs, filter_by_created_timestamp=True
         )
-        found = job.to_arrow().sort_by(ROW)
-        if found.num_rows != len(unique) or not np.array_equal(found[ROW].to_numpy(), np.arange(len(unique))):
-            raise FeatureError(f"Feast gave {found.num_rows} rows for {len(unique)}: features would shift between rows")
-        names = [ref.split(":")[1] for ref in refs]
-        return _pandas(found.select(names).take(pa.array(places)))
+        found = (_timed(job) if times else job).to_arrow()
+        if not np.array_equal(found[ROW].to_numpy(), np.arange(len(asked))):
+            raise FeatureError(
+                f"the offline store gave {found.num_rows} rows for {len(asked)}, or in another order: features would "
+                "shift between rows; configure Marquee's own offline store, as feature_repo does"
+            )
+        return {name: found[name].to_pandas() for name in found.column_names if name not in (*keys, AT, ROW)}
 
     def _moments(self, at: "pd.Series[Any]", views: list[Any]) -> Any:
         """Microseconds UTC; the start of the day where views hold daily snapshots, so that rows share answers."""
@@ -215,12 +213,9 @@ def _require(rows: pd.DataFrame, names: Sequence[str]) -> None:
         raise FeatureError(f"rows for features lack {', '.join(missing)}: they need user_id, media_id, {AT}")
 
 
-def _distinct(asked: pd.DataFrame) -> tuple[npt.NDArray[np.intp], pd.DataFrame]:
-    """For each row the place of its question among the distinct ones, and those."""
-    groups = asked.groupby(list(asked.columns), sort=False, dropna=False).ngroup().to_numpy()
-    unique = asked.loc[~pd.Series(groups).duplicated().to_numpy()].reset_index(drop=True)
-    return np.asarray(groups, dtype=np.intp), unique
+def _timed(job: Any) -> Any:
+    from pipelines.adapters.asof_store import AsofRetrievalJob
 
-
-def _pandas(table: pa.Table) -> dict[str, Any]:
-    return {name: table[name].to_pandas() for name in table.column_names}
+    if not isinstance(job, AsofRetrievalJob):
+        raise FeatureError(f"{type(job).__name__} does not tell from when features are: configure AsofOfflineStore")
+    return job.with_times()

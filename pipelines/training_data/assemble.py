@@ -14,8 +14,8 @@ REQUEST = ("impression_id", "user_id", "media_id", "event_timestamp", "device", 
 class FeatureHistory(Protocol):
     """Features as they were known at a time."""
 
-    def historical(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The same rows in the same order, every feature beside them."""
+    def historical(self, rows: pd.DataFrame, *, times: bool = False) -> pd.DataFrame:
+        """The same rows in the same order, every feature beside them; ``times``: and ``<view>__at``, from when."""
         ...
 
 
@@ -30,11 +30,13 @@ class Retrieval(Protocol):
 def assemble(rows: pd.DataFrame, store: FeatureHistory, retrieval: Retrieval | None = None) -> pd.DataFrame:
     """The rows with every feature, and with the generators' scores; rows in = rows out, in the same order.
 
+    Beside them ``<view>__at`` and ``<scores>__at`` say from when they are.
+
     Raises:
         FeatureError: when the store lost, added or moved a row, or a feature is named like a column of the rows.
     """
     asked = rows.loc[:, list(REQUEST)].reset_index(drop=True)
-    found = store.historical(asked).reset_index(drop=True)
+    found = store.historical(asked, times=True).reset_index(drop=True)
     if len(found) != len(asked):
         raise FeatureError(
             f"the feature store answered {len(found)} of {len(asked)} rows: its join drops or doubles rows"

@@ -17,6 +17,8 @@ from pipelines.core.errors import FeatureError, SettingsError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.features import catalogue, job
+from pipelines.training_data import integrity
+from pipelines.training_data.assemble import assemble, feature_names
 
 pytestmark = [
     # ibis 12 reads results by a DuckDB call that DuckDB 2 has deprecated.
@@ -242,6 +244,35 @@ def test_a_missing_column_an_unknown_service_and_no_definitions_are_named(store,
         store.historical(ROWS, service="ranked")
     with pytest.raises(FeatureError, match="'ranking' is not registered"):
         FeatureStore(Settings(home=tmp_path)).historical(ROWS)
+
+
+def test_every_stored_view_says_from_when_its_values_are(store):
+    found = store.historical(ROWS, times=True)
+    views = {f.view for f in catalogue.STORED}
+    assert {f"{view}__at" for view in views} == set(found.columns) - set(store.historical(ROWS).columns)
+    for view in views:
+        assert str(found[f"{view}__at"].dtype) == "datetime64[us, UTC]"
+    assert found["user_recent__at"].tolist()[1:3] == [at(5, 3), at(5, 3)]
+    assert found["media_popularity__at"].iloc[1] == days.start(date(2022, 1, 5), ZONE)
+    assert found.set_index("note").loc["d", "user_activity__at"] is pd.NaT
+
+
+def test_a_feature_planted_later_than_its_row_turns_the_report_of_a_training_set_red(store, monkeypatch):
+    rows = ROWS.reset_index(drop=True).assign(surface="home", impression_id=list("abcdefg"), weight=1.0, split="fit")
+    policy = integrity.IntegrityPolicy()
+
+    def checked():
+        found = assemble(rows, store)
+        names = feature_names(found, rows)
+        assert not [name for name in names if name.endswith("__at")]
+        return {check.name: check for check in integrity.check_rows(found, len(rows), names, policy)}
+
+    assert checked()["features later than the label"].reasons == ()
+    moments = store._moments
+    monkeypatch.setattr(store, "_moments", lambda asked, views: moments(asked + pd.Timedelta(days=1), views))
+    late = checked()["features later than the label"]
+    assert late.found["user_activity"] == 5  # All but the unknown member and the one who joined on the twentieth.
+    assert "5 rows have features of user_activity that are later than the row" in late.reasons
 
 
 def test_no_rows_give_no_rows_with_every_column(store):

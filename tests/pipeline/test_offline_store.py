@@ -147,9 +147,10 @@ def test_full_names_name_the_view(tmp_path):
 
 
 def test_times_say_from_when_each_answer_is(tmp_path):
-    store = opened(tmp_path, written(tmp_path, [("a", 0, 0, 1), ("a", 3, 3, 2)]))
-    found = ask(store, asked(("a", 1), ("a", 4), ("b", 4))).with_times().to_arrow()
-    assert found["view__at"].to_pylist() == [at(0), at(3), None]
+    store = opened(tmp_path, written(tmp_path, [("a", 0, 0, 1), ("a", 3, 5, 2)]))
+    found = ask(store, asked(("a", 1), ("a", 6), ("b", 4))).with_times().to_arrow()
+    assert found["view__at"].to_pylist() == [at(0), at(5), None]
+    assert found["view__at"].type == STAMP
 
 
 def test_a_missing_key_and_a_source_without_files_are_named(tmp_path):

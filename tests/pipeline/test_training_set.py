@@ -32,22 +32,22 @@ COMPLETIONS = (0.9, 0.5, 0.0, 0.05, 0.0, 0.02, 0.0, 0.0, 0.0, 0.0)
 class Store:
     """Answers one number a row: how many seconds before the row it was known."""
 
-    def historical(self, rows):
+    def historical(self, rows, *, times=False):
         return rows.assign(known_before=1.0, user_taste=[None] * len(rows))
 
 
 class Reversing(Store):
-    def historical(self, rows):
-        return super().historical(rows)[::-1]
+    def historical(self, rows, *, times=False):
+        return super().historical(rows, times=times)[::-1]
 
 
 class Dropping(Store):
-    def historical(self, rows):
-        return super().historical(rows)[1:]
+    def historical(self, rows, *, times=False):
+        return super().historical(rows, times=times)[1:]
 
 
 class Naming(Store):
-    def historical(self, rows):
+    def historical(self, rows, *, times=False):
         return rows.assign(completion=1.0)
 
 
@@ -238,7 +238,7 @@ class Telling(Store):
     def __init__(self, fault: str | None = None) -> None:
         self.fault = fault
 
-    def historical(self, rows):
+    def historical(self, rows, *, times=False):
         shown = pd.to_datetime(rows["event_timestamp"], utc=True)
         ahead = timedelta(seconds=1 if self.fault == "ahead" else -1)
         found = rows.assign(known_before=1.0, user_age=30.0, user_attributes__at=shown + ahead)
