@@ -14,8 +14,8 @@ def show(found: Coverage, *, as_json: bool) -> None:
     if as_json:
         console.result(found.as_dict())
         return
-    for name, asks in REQUIREMENTS.items():
-        console.table(f"{name} {asks}", COLUMNS, _rows(found.of(name)))
+    for name, asked in REQUIREMENTS.items():
+        console.table(f"{name} {asked}", COLUMNS, _rows(found.of(name)))
     if other := found.of(""):
         console.table("Beyond what was asked by name", COLUMNS, _rows(other))
     console.line(
@@ -30,9 +30,20 @@ def show(found: Coverage, *, as_json: bool) -> None:
 
 
 def _rows(measured: Iterable[Measured]) -> list[tuple[str, ...]]:
-    return [(m.feature.name, m.feature.source, f"{m.present:.1%}", *_information(m), m.verdict) for m in measured]
+    return [
+        (m.feature.name, _columns(m.feature.source), f"{m.present:.1%}", *_information(m), m.verdict) for m in measured
+    ]
 
 
 def _information(measured: Measured) -> tuple[str, str]:
     told = measured.information
     return ("", "") if told is None else (f"{told.nats:.5f}", f"{told.shuffled:.5f}")
+
+
+def _columns(source: str) -> str:
+    """Canonical columns by table, each table named once, so that a feature has one line."""
+    tables: dict[str, list[str]] = {}
+    for column in source.split(", "):
+        table, _, name = column.partition(".")
+        tables.setdefault(table, []).append(name)
+    return "; ".join(f"{table} {', '.join(names)}" for table, names in tables.items())

@@ -17,7 +17,7 @@ from pipelines.core.settings import Settings
 from pipelines.features.catalogue import features
 from pipelines.features.columns import arrays
 from pipelines.features.feature import Feature
-from pipelines.features.requirements import REQUIREMENTS, answered
+from pipelines.features.requirements import REQUIREMENTS, answered, unanswered
 from pipelines.metrics.information import Bins, Information, information, number_bins, word_bins
 from pipelines.training_data import job as training_data
 
@@ -69,18 +69,14 @@ class Coverage:
     @property
     def problems(self) -> list[str]:
         """Each reason why this is not what was asked for, and what to do."""
-        unanswered = [
-            f"{name} ({asked}) has no feature: add one to the catalogue"
-            for name, asked in REQUIREMENTS.items()
-            if not self.of(name)
-        ]
-        return unanswered + [_problem(m) for m in self.measured if m.verdict != FINE]
+        asked = unanswered(m.feature for m in self.measured)
+        return asked + [_problem(m) for m in self.measured if m.verdict != FINE]
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON; ``other`` holds the features that no requirement names."""
         found = {
-            name: {"asks": asked, "features": [m.as_dict() for m in self.of(name)]}
-            for name, asked in REQUIREMENTS.items()
+            name: {"about": of.about, "asks": dict(of.asked), "features": [m.as_dict() for m in self.of(name)]}
+            for name, of in REQUIREMENTS.items()
         }
         return {
             "dataset": self.dataset,

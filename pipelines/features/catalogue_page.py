@@ -46,9 +46,10 @@ def page() -> str:
     dataset = Dataset(name="any", source="tables")
     found, read = features(dataset), frozenset(inputs(dataset))
     parts = [HEAD, _views(found)]
-    for requirement, asked in REQUIREMENTS.items():
-        parts += _section(f"{requirement} {asked}", [f for f in found if requirement in answered(f)], read)
-    parts += _section("Beyond what was asked by name", [f for f in found if not answered(f)], read)
+    for name, of in REQUIREMENTS.items():
+        asked = "; ".join(f"{thing}: {', '.join(f'`{n}`' for n in names)}" for thing, names in of.asked.items())
+        parts += _section(f"{name} {of.about}", f"Asked for: {asked}.", [f for f in found if name in answered(f)], read)
+    parts += _section("Others", "Not asked for by name.", [f for f in found if not answered(f)], read)
     return "\n\n".join(parts) + "\n"
 
 
@@ -84,11 +85,12 @@ def _refreshed(view: str, of: list[Feature]) -> str:
     return f"by `refresh_features`: a row an event, from when it was known{pushed}"
 
 
-def _section(title: str, found: list[Feature], read: frozenset[str]) -> Iterator[str]:
-    """A heading, then a table a view."""
+def _section(title: str, text: str, found: list[Feature], read: frozenset[str]) -> Iterator[str]:
+    """A heading and what it is about, then a table a view."""
     if not found:
         return
-    yield f"## {title[0].upper()}{title[1:]}"
+    yield f"## {title}"
+    yield text
     for view in dict.fromkeys(f.view for f in found):
         here = [f for f in found if f.view == view]
         first = here[0]

@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipelines.core.dataset import Dataset
 from pipelines.coverage import ABSENT, CONSTANT, FINE, MISSING, Coverage, look, summaries
+from pipelines.features.catalogue import features
 from pipelines.features.feature import Feature
-from pipelines.features.requirements import REQUIREMENTS, answered
+from pipelines.features.requirements import REQUIREMENTS, answered, unanswered
 
 
 def feature(name, dtype="float", kind="numeric", requirement="X4", source="media.revenue"):
@@ -24,8 +26,15 @@ def coverage(*measured):
     return Coverage("tiny", date(2026, 1, 5), date(2026, 1, 6), 4, 2, tuple(measured))
 
 
-def everything(but=""):
-    return [looked_at(feature(f"f_{name}", requirement=name), 1, 2, 3, 4) for name in REQUIREMENTS if name != but]
+def everything(but=()):
+    """A fine feature for each thing that is asked for."""
+    return [
+        looked_at(feature(name, requirement=requirement), 1, 2, 3, 4)
+        for requirement, of in REQUIREMENTS.items()
+        for names in of.asked.values()
+        for name in names
+        if name not in but and requirement not in but
+    ]
 
 
 def test_a_feature_that_varies_is_fine_and_tells_what_it_tells():
@@ -35,10 +44,25 @@ def test_a_feature_that_varies_is_fine_and_tells_what_it_tells():
     assert coverage(*everything()).problems == []
 
 
-def test_a_requirement_without_a_feature_is_named():
-    [problem] = coverage(*everything(but="X3")).problems
-    assert problem.startswith("X3 (the moment")
-    assert "add one to the catalogue" in problem
+def test_a_requirement_without_a_feature_is_named_with_each_thing_that_it_asks_for():
+    problems = coverage(*everything(but={"X3"})).problems
+    assert len(problems) == sum(map(len, REQUIREMENTS["X3"].asked.values()))
+    assert problems[0] == ("X3 asks for season, and context_season does not give it: add it to the catalogue under X3")
+
+
+def test_one_thing_that_nothing_gives_is_named():
+    [problem] = coverage(*everything(but={"media_tags"})).problems
+    assert problem.startswith("X4 asks for tags, and media_tags does not give it")
+
+
+def test_a_feature_of_another_requirement_does_not_count():
+    moved = looked_at(feature("media_tags", requirement="X6"), 1, 2)
+    [problem] = coverage(*everything(but={"media_tags"}), moved).problems
+    assert "asks for tags" in problem
+
+
+def test_the_catalogue_gives_everything_that_is_asked_for():
+    assert unanswered(features(Dataset(name="any", source="tables"))) == []
 
 
 def test_a_feature_that_the_rows_lack_is_named_with_its_view():
