@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from pipelines.core.dataset import Dataset
 from pipelines.features import stream
-from pipelines.features.catalogue import NOT_YET_LIVE, features, inputs
+from pipelines.features.catalogue import features, inputs
 from pipelines.features.feature import Entity, Feature
 from pipelines.features.requirements import REQUIREMENTS, answered
 
@@ -65,7 +65,7 @@ def _views(found: tuple[Feature, ...]) -> str:
     for feature in found:
         held.setdefault(feature.view, []).append(feature)
     rows = [
-        (f"`{view}`", KEYS[of[0].entity], len(of), _refreshed(view, of), READ[of[0].entity])
+        (f"`{view}`", KEYS[of[0].entity], len(of), _refreshed(view, of[0].entity), READ[of[0].entity])
         for view, of in held.items()
     ]
     table = _table(("view", "key", "features", "refreshed", "read by serving from"), rows)
@@ -75,14 +75,12 @@ def _views(found: tuple[Feature, ...]) -> str:
     )
 
 
-def _refreshed(view: str, of: list[Feature]) -> str:
-    if grain(view, of[0].entity) == "request":
+def _refreshed(view: str, entity: Entity) -> str:
+    if grain(view, entity) == "request":
         return "computed for each request, never stored"
-    if grain(view, of[0].entity) == "day":
+    if grain(view, entity) == "day":
         return "by `refresh_features`: a row at the start of each day on which something changed"
-    live = not NOT_YET_LIVE & {f.name for f in of}
-    pushed = ", and online within a second of `POST /v1/events`" if live else "; online as of the last refresh"
-    return f"by `refresh_features`: a row an event, from when it was known{pushed}"
+    return "a row an event: pushed online as `POST /v1/events` hears it, kept in the lake by `refresh_features`"
 
 
 def _section(title: str, text: str, found: list[Feature], read: frozenset[str]) -> Iterator[str]:

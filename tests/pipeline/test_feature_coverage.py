@@ -118,3 +118,9 @@ def test_the_page_says_of_each_view_the_grain_that_feast_is_told(home: Path) -> 
     said = {f.view: catalogue_page.grain(f.view, f.entity) for f in catalogue.STORED}
     told = {view.name: view.tags.get("grain") for view in store._store.list_feature_views()}
     assert said == {view: told[view] for view in said}
+
+
+def test_every_feature_of_a_member_is_in_the_online_row_as_the_page_says(home: Path) -> None:
+    store = FeatureStore(Settings(home=home))
+    store.apply()
+    assert {f.name for f in catalogue.STORED if f.entity == "user"} <= set(store.user_row("nobody"))
