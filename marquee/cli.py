@@ -5,7 +5,15 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from marquee import compact_command, console, data_commands, feature_commands, stack_commands, takedown_command
+from marquee import (
+    compact_command,
+    console,
+    data_commands,
+    evaluation_commands,
+    feature_commands,
+    stack_commands,
+    takedown_command,
+)
 from pipelines.core.errors import DataError, MarqueeError, RequestError, SettingsError
 
 WRONG_INPUT = (DataError, RequestError, SettingsError)
@@ -33,6 +41,7 @@ def main(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")
 
 
 data_commands.register(app)
+evaluation_commands.register(app)
 feature_commands.register(app)
 stack_commands.register(app)
 takedown_command.register(app)

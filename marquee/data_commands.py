@@ -1,10 +1,10 @@
-"""`marquee import`, `world`, `backtest`: data in, figures out, in this process."""
+"""`marquee import`, `world`: data in, in this process."""
 
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,8 +41,7 @@ Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], show_default
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command("import")(import_)
-    for command in (world, backtest):
-        app.command()(command)
+    app.command()(world)
 
 
 def import_(source: SourceName, path: Folder, as_json: Json = False) -> None:
@@ -73,38 +72,6 @@ def world(
         console.result(report)
         return
     console.table(f"World {report['fingerprint'][:12]} in {to}", ("table", "rows"), list(report["rows"].items()))
-
-
-def backtest(
-    source: SourceName,
-    path: Folder,
-    test_from: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Train before it, score from it on.")],
-    test_to: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last day scored; the data's last by default.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 7,
-    home: Annotated[
-        Path | None, typer.Option(help="An empty folder to keep everything in; thrown away by default.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Train on everything before a day and score the days from it on, in past time."""
-    from pipelines import backtest as backtests
-
-    with empty_home(settings_module.load(), home, "backtest") as settings:
-        figures = backtests.run(
-            source.value,
-            path,
-            settings=settings,
-            test_from=test_from.date(),
-            test_to=_date(test_to),
-            seed=seed,
-            say=console.say,
-        )
-    if as_json:
-        console.result(figures)
-    else:
-        console.table(f"Backtest of {source} from {test_from.date()} on", ("figure", "value"), _figures(figures))
 
 
 def import_folder(settings: Settings, source: str, path: Path) -> dict[str, Any]:
@@ -150,18 +117,5 @@ def empty_home(settings: Settings, home: Path | None, purpose: str) -> Iterator[
         yield settings.model_copy(update={"home": Path(folder)})
 
 
-def _figures(value: Any, name: str = "") -> list[tuple[str, str]]:
-    """The figures of a nested report as lines, ``ranker.auc  0.8610 (0.8580 to 0.8640)``, and its outermost words."""
-    if isinstance(value, dict) and set(value) == {"value", "low", "high"}:
-        return [(name, "{value:.4f} ({low:.4f} to {high:.4f})".format(**value))]
-    if isinstance(value, dict):
-        return [line for key, part in value.items() for line in _figures(part, f"{name}.{key}".lstrip("."))]
-    return [] if "." in name else [(name, str(value))]
-
-
 def _reasons(counts: dict[str, int]) -> str:
     return "; ".join(f"{reason}: {count:,}" for reason, count in counts.items())
-
-
-def _date(moment: datetime | None) -> date | None:
-    return moment.date() if moment else None

@@ -10,6 +10,7 @@ from pipelines.adapters.feature_store import FeatureStore
 from pipelines.core.errors import DataError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
+from pipelines.core.window import Window
 from pipelines.features import job as features
 from pipelines.ingestion import job as ingestion
 from pipelines.judgement import judge
@@ -36,6 +37,22 @@ def run(
     Raises:
         DataError: for an unknown source, a folder in use, or days that leave nothing to train or to test on.
     """
+    window, report = prepare(source, path, settings=settings, test_from=test_from, test_to=test_to, say=say)
+    return {
+        **train_and_judge(settings, window, seed=seed, say=say),
+        "dataset": Lake(settings.lake_path).dataset.name,
+        "import": report,
+    }
+
+
+def prepare(
+    source: str, path: Path, *, settings: Settings, test_from: date, test_to: date | None = None, say: Say
+) -> tuple[Window, dict[str, Any]]:
+    """Import into an empty home and compute the features of the window; the window, and what the import did.
+
+    Raises:
+        DataError: as ``run`` does.
+    """
     if source not in SOURCES:
         raise DataError(f"source {source!r} is not known: choose one of {', '.join(SOURCES)}")
     if settings.lake_path.exists():
@@ -48,23 +65,34 @@ def run(
     say(f"features {window.fit_from} to {window.test_to}")
     FeatureStore(settings).apply()
     features.refresh(settings, window.fit_from, window.test_to)
+    return window, report.as_dict()
+
+
+def train(
+    settings: Settings, window: Window, *, seed: int, say: Say, method: str = "gbdt"
+) -> tuple[Path, dict[str, Any]]:
+    """Build the training set, fit and seal a release; its folder, and the report of what it learnt from."""
     say("training set")
     built = retraining.build_training_set(settings, window, seed=seed)
     say("fit generators and ranker")
     retraining.fit_generators(settings, window, seed=seed)
-    retraining.fit_ranker(settings, window, seed=seed)
+    retraining.fit_ranker(settings, window, seed=seed, method=method)
     folder = retraining.staging(settings, window) / retraining.RELEASE
     retraining.seal(settings, window, seed=seed, folder=folder)
+    return folder, built
+
+
+def train_and_judge(settings: Settings, window: Window, *, seed: int, say: Say, method: str = "gbdt") -> dict[str, Any]:
+    """The figures of a release that was trained and judged on the window, all JSON."""
+    folder, built = train(settings, window, seed=seed, say=say, method=method)
     say(f"judge {window.test_from} to {window.test_to}")
     judgement = judge(settings, folder, window, seed=seed)
     manifest = retraining.seal(settings, window, seed=seed, folder=folder, metrics=judgement.as_dict())
     return {
         **judgement.as_dict(),
         "release": manifest.release_id,
-        "dataset": lake.dataset.name,
         "window": window.model_dump(mode="json"),
         "seed": seed,
         "integrity": built["integrity"]["verdict"],
         "training_set": built,
-        "import": report.as_dict(),
     }

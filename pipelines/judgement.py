@@ -16,7 +16,7 @@ from pipelines.adapters.feature_store import FeatureStore
 from pipelines.candidates.interactions import engaged_watches, histories
 from pipelines.candidates.scores import FITTED_AT, Released
 from pipelines.core import days
-from pipelines.core.contracts import Codes, Floats
+from pipelines.core.contracts import Codes, Floats, History
 from pipelines.core.errors import DataError
 from pipelines.core.evidence import Evidence
 from pipelines.core.lake import Lake
@@ -31,6 +31,7 @@ from pipelines.ranking.calibration import fit as fit_calibration
 from pipelines.snapshot import MediaSnapshot, write
 
 DEPTH, PAGE = 100, 10
+MOST_MEMBERS = 3000
 POPULARITY_FEATURE = "media_engaged_rate"
 
 Figures = dict[str, dict[str, Interval]]
@@ -55,7 +56,9 @@ def _plain(figures: Figures) -> dict[str, Any]:
     return {part: {name: value.as_dict() for name, value in held.items()} for part, held in figures.items()}
 
 
-def judge(settings: Settings, folder: Path, window: Window, *, seed: int, most_members: int = 3000) -> Judgement:
+def judge(
+    settings: Settings, folder: Path, window: Window, *, seed: int, most_members: int = MOST_MEMBERS
+) -> Judgement:
     """Score the release in ``folder`` and the popularity floor on the test days of ``window``.
 
     At most ``most_members`` members get a page; where there are more, a seeded draw of them.
@@ -72,8 +75,8 @@ def judge(settings: Settings, folder: Path, window: Window, *, seed: int, most_m
         "page_members": len(lists["page"].members),
     }
     return Judgement(
-        _evidence(lists, scored, window, release.release_id),
-        _evidence(floor_lists, floor_scored, window, None),
+        evidence_of(lists, scored, window, release.release_id),
+        evidence_of(floor_lists, floor_scored, window, None),
         {**figures, **list_figures(lists)},
         {**popularity, **list_figures(floor_lists)},
         counts,
@@ -141,37 +144,67 @@ def list_figures(lists: Mapping[str, ListEvidence]) -> Figures:
     return {"candidates": {recall: lists["candidates"].intervals[recall]}, "page": page}
 
 
-def judge_lists(
-    settings: Settings, release: LoadedRelease, window: Window, rows: Any, *, seed: int, most: int
-) -> tuple[dict[str, ListEvidence], dict[str, ListEvidence]]:
-    """(release, popularity) candidates and pages of members with a history, by full ranking of the catalogue."""
+@dataclass(frozen=True)
+class Sitting:
+    """The members who get a page on the test days, in order, and what a page of any release needs of them."""
+
+    at: datetime
+    snapshot: MediaSnapshot
+    members: Sequence[str]
+    known: Mapping[str, History]
+    truth: Sequence[set[str]]
+    """What each engaged with on the test days that was new to them."""
+    rows_of: Mapping[str, Mapping[str, object]]
+    usual: Mapping[str, Any]
+
+    def lists(self, release: LoadedRelease, seed: int) -> tuple[dict[str, ListEvidence], dict[str, ListEvidence]]:
+        """(release, popularity) candidates and pages of the members."""
+        pager = Pager(release, self.snapshot)
+        found: dict[str, list[list[str]]] = {"candidates": [], "page": [], "floor": []}
+        for user in self.members:
+            request = PageRequest(user, f"judge-{user}", self.at, k=PAGE, **self.usual)
+            own = self.rows_of.get(user, {})
+            page, blended = pager.assemble_with_candidates(request, own, self.known[user])
+            found["page"].append([item.media_id for item in page.items])
+            found["candidates"].append(blended[:DEPTH])
+            found["floor"].append(popular(pager, self.known[user], DEPTH))
+        ours = {part: self._scored(found[part], seed) for part in ("candidates", "page")}
+        floor = {
+            "candidates": self._scored(found["floor"], seed),
+            "page": self._scored([ids[:PAGE] for ids in found["floor"]], seed),
+        }
+        return ours, floor
+
+    def _scored(self, found: list[list[str]], seed: int) -> ListEvidence:
+        return _lists(found, self.truth, self.members, seed)
+
+
+def sitting(settings: Settings, window: Window, rows: Any, *, seed: int, most: int) -> Sitting:
+    """At most ``most`` members with a history who engaged with something new on the test days, by a seeded draw.
+
+    Raises:
+        DataError: where there is none.
+    """
     lake = Lake(settings.lake_path)
     at = days.start(window.test_from, lake.dataset.time_zone)
-    folder = settings.root / "staging" / f"snapshot-{window.test_from}"
-    pager = Pager(release, MediaSnapshot.load(write(settings, at, folder)))
-    shutil.rmtree(folder)
     known, wanted = histories(lake, at), relevant(lake, window)
     members = sorted(user for user in wanted if user in known and wanted[user] - set(known[user].media))
     if not members:
         raise DataError(f"no member with a history engaged with anything new from {window.test_from}: widen the test")
     if len(members) > most:
         members = sorted(np.random.default_rng(seed).choice(members, most, replace=False).tolist())
-    usual = _usual_request(rows)
-    user_rows = member_rows(settings, members, at)
-    found: dict[str, list[list[str]]] = {"candidates": [], "page": [], "floor": []}
-    for user in members:
-        request = PageRequest(user, f"judge-{user}", at, k=PAGE, **usual)
-        page, blended = pager.assemble_with_candidates(request, user_rows.get(user, {}), known[user])
-        found["page"].append([item.media_id for item in page.items])
-        found["candidates"].append(blended[:DEPTH])
-        found["floor"].append(popular(pager, known[user], DEPTH))
+    folder = settings.root / "staging" / f"snapshot-{window.test_from}"
+    snapshot = MediaSnapshot.load(write(settings, at, folder))
+    shutil.rmtree(folder)
     truth = [wanted[user] - set(known[user].media) for user in members]
-    ours = {part: _lists(found[part], truth, members, seed) for part in ("candidates", "page")}
-    floor = {
-        "candidates": _lists(found["floor"], truth, members, seed),
-        "page": _lists([ids[:PAGE] for ids in found["floor"]], truth, members, seed),
-    }
-    return ours, floor
+    return Sitting(at, snapshot, members, known, truth, member_rows(settings, members, at), _usual_request(rows))
+
+
+def judge_lists(
+    settings: Settings, release: LoadedRelease, window: Window, rows: Any, *, seed: int, most: int
+) -> tuple[dict[str, ListEvidence], dict[str, ListEvidence]]:
+    """(release, popularity) candidates and pages of members with a history, by full ranking of the catalogue."""
+    return sitting(settings, window, rows, seed=seed, most=most).lists(release, seed)
 
 
 def relevant(lake: Lake, window: Window) -> dict[str, set[str]]:
@@ -196,7 +229,7 @@ def member_rows(settings: Settings, members: Sequence[str], at: datetime) -> dic
     return {str(row.pop("user_id")): {str(k): v for k, v in row.items()} for row in rows.to_dict("records")}
 
 
-def _lists(found: list[list[str]], truth: list[set[str]], members: list[str], seed: int) -> ListEvidence:
+def _lists(found: Sequence[list[str]], truth: Sequence[set[str]], members: Sequence[str], seed: int) -> ListEvidence:
     code = {media: place for place, media in enumerate(sorted({m for one in (*found, *truth) for m in one}))}
     ranked: Codes = np.full((len(found), DEPTH), -1, dtype=np.int64)
     for row, own in enumerate(found):
@@ -205,9 +238,10 @@ def _lists(found: list[list[str]], truth: list[set[str]], members: list[str], se
     return evaluate_lists(ranked, wanted, PAGE, seed, members=np.array(members), depth=DEPTH)
 
 
-def _evidence(
+def evidence_of(
     lists: Mapping[str, ListEvidence], scored: pd.DataFrame, window: Window, release_id: str | None
 ) -> Evidence:
+    """What a comparison needs: the lists' figures a member, and the labelled rows with their probabilities."""
     labelled = scored[~scored.label.isna()]
     ranker = Scored(labelled.impression_id, labelled.user_id, labelled.label, labelled.probability)
     days_of = {"test_from": window.test_from, "test_to": window.test_to, "fitted_through": window.last_fitted}

@@ -34,9 +34,8 @@ from pipelines.rerank.exploration import ExplorationConfig
 from pipelines.rerank.ordering import OrderingConfig
 from pipelines.training_data import job as training_data
 from pipelines.training_data.integrity import require_green
+from pipelines.training_data.splits import calibrating
 
-CALIBRATION_SHARE = 0.12
-"""The share of the days before the test that calibrate; one day at least."""
 TEST_SHARE = 0.15
 """The share of all days that a retraining tests on where nobody says how many; one day at least."""
 
@@ -65,9 +64,10 @@ def plan_window(lake: Lake, test_from: date, test_to: date | None = None) -> Win
             f"a test from {test_from} to {test_to or 'the end'} leaves nothing to fit or to test on: "
             f"the lake holds {span}; choose days with two days of events before them"
         )
-    calibrating = max(1, round(CALIBRATION_SHARE * len(before)))
     last = after[-1] if test_to is None else min(test_to, after[-1])
-    return Window(fit_from=before[0], calibrate_from=before[-calibrating], test_from=test_from, test_to=last)
+    return Window(
+        fit_from=before[0], calibrate_from=before[-calibrating(len(before))], test_from=test_from, test_to=last
+    )
 
 
 def plan(

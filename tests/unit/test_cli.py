@@ -179,3 +179,41 @@ def assert_refused(done: Result, code: int, message: str) -> None:
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert done.stderr.startswith("error: ")
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "module", "given"),
+    [
+        (("--ablation",), "ablation", {}),
+        (
+            ("--folds", "3", "--window", "sliding", "--gap", "2"),
+            "cross_validation",
+            {"number": 3, "kind": "sliding", "gap_days": 2},
+        ),
+    ],
+)
+def test_backtest_can_leave_groups_out_and_test_in_folds(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], module: str, given: dict[str, Any]
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def run(source: str, path: Path, **options: Any) -> dict[str, Any]:
+        asked.update(options)
+        return {"done": module}
+
+    monkeypatch.setattr(f"pipelines.{module}.run", run)
+    done = call("backtest", "tables", "--path", "d", "--test-from", "2026-01-20", *words, "--json")
+    assert json.loads(done.stdout) == {"done": module}
+    assert {name: asked[name] for name in given} == given
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--ablation", "--folds", "2"), "give one at a time"),
+        (("--gap", "1"), "give --folds too"),
+        (("--window", "sliding"), "give --folds too"),
+    ],
+)
+def test_backtest_refuses_options_that_do_not_go_together(words: tuple[str, ...], message: str) -> None:
+    assert_refused(call("backtest", "tables", "--path", "d", "--test-from", "2026-01-20", *words), 2, message)

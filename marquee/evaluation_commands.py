@@ -1,0 +1,103 @@
+"""`marquee backtest`: what Marquee is worth on past days; with which features, over which windows, on ratings."""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from marquee import console, evaluation_pages
+from marquee.data_commands import Folder, Json, SourceName, empty_home
+from pipelines.core import settings as settings_module
+from pipelines.core.errors import DataError
+
+
+class WindowKind(StrEnum):
+    """How the days that are learnt from move from fold to fold."""
+
+    expanding = "expanding"
+    sliding = "sliding"
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command()(backtest)
+
+
+def backtest(
+    source: SourceName,
+    path: Folder,
+    test_from: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Train before it, score from it on.")],
+    test_to: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last day scored; the data's last by default.")
+    ] = None,
+    ablation: Annotated[bool, typer.Option("--ablation", help="What each group of features is worth.")] = False,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Divide the days scored into so many tests; train before each.")
+    ] = None,
+    window: Annotated[
+        WindowKind, typer.Option(help="With --folds: learn from all days before, or as many each time.")
+    ] = WindowKind.expanding,
+    gap: Annotated[int, typer.Option(min=0, help="With --folds: days left out between learning and test.")] = 0,
+    seed: Annotated[int, typer.Option(min=0)] = 7,
+    home: Annotated[
+        Path | None, typer.Option(help="An empty folder to keep everything in; thrown away by default.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Train on everything before a day and score the days from it on, in past time."""
+    if folds and ablation:
+        raise DataError("--ablation and --folds: give one at a time")
+    if not folds and (gap or window is not WindowKind.expanding):
+        raise DataError("--window and --gap say how folds are made: give --folds too")
+    title = f"{source} from {test_from.date()} on"
+    run, show = _plain(title)
+    options: dict[str, Any] = {}
+    if ablation:
+        run, show = _ablation(title)
+    elif folds:
+        run, show = _folds(title)
+        options = {"number": folds, "kind": window.value, "gap_days": gap}
+    with empty_home(settings_module.load(), home, "backtest") as settings:
+        figures = run(
+            source.value,
+            path,
+            settings=settings,
+            test_from=test_from.date(),
+            test_to=_date(test_to),
+            seed=seed,
+            say=console.say,
+            **options,
+        )
+    if as_json:
+        console.result(figures)
+    else:
+        show(figures)
+
+
+Run = Callable[..., dict[str, Any]]
+Show = Callable[[Mapping[str, Any]], None]
+
+
+def _plain(title: str) -> tuple[Run, Show]:
+    from pipelines import backtest as backtests
+
+    return backtests.run, lambda figures: evaluation_pages.figures(f"Backtest of {title}", figures)
+
+
+def _ablation(title: str) -> tuple[Run, Show]:
+    from pipelines import ablation
+
+    return ablation.run, lambda found: evaluation_pages.ablation(f"What each group of features adds, {title}", found)
+
+
+def _folds(title: str) -> tuple[Run, Show]:
+    from pipelines import cross_validation
+
+    return cross_validation.run, lambda found: evaluation_pages.folds(f"Folds of {title}", found)
+
+
+def _date(moment: datetime | None) -> date | None:
+    return moment.date() if moment else None

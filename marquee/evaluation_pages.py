@@ -1,0 +1,73 @@
+"""What `marquee backtest` prints of its figures."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from marquee import console
+
+
+def figures(title: str, found: Mapping[str, Any]) -> None:
+    """One figure a line, with its interval."""
+    console.table(title, ("figure", "value"), _figures(found))
+
+
+def ablation(title: str, found: Mapping[str, Any]) -> None:
+    """A line a group: what the ranker scores without it, and what it adds."""
+    columns = ("left out", "read", "AUC", "log loss", "NDCG@10", "adds AUC", "adds log loss", "adds NDCG@10", "verdict")
+    console.table(title, columns, [_trial(outcome) for outcome in found["outcomes"]])
+    for outcome in found["outcomes"]:
+        console.line(f"{outcome['group']}: {outcome['meaning']}")
+    for group in found["unread"]:
+        console.line(f"{group}: not read by the ranker as it is; other features are made from it")
+    console.line(
+        f"\n{found['rows']:,} labelled impressions, the pages of {found['members']:,} members, seed {found['seed']}. "
+        "What a group adds is the paired difference to everything (the last line: to the words it stands in place of), "
+        "above 0 = better with it, with its 95 % interval over members. A group pays where the whole interval of its "
+        f"AUC lies above what another seed changes, and does not where it ends below that or below {found['least']}."
+    )
+
+
+def folds(title: str, found: Mapping[str, Any]) -> None:
+    """A line a fold, then the mean and the spread of every figure."""
+    names = list(found["over_folds"])
+    rows = [
+        (
+            "{fit_from} to ".format(**fold["window"]) + _last_fitted(fold),
+            "{test_from} to {test_to}".format(**fold["window"]),
+            *(_interval(fold[part][name]) for part, _, name in (n.partition(".") for n in names)),
+        )
+        for fold in found["folds"]
+    ]
+    spread = found["over_folds"].values()
+    rows.append(("mean", "", *(f"{of['mean']:.4f}" for of in spread)))
+    rows.append(("standard deviation", "", *(f"{of['sd']:.4f}" for of in spread)))
+    console.table(title, ("learnt from", "scored", *names), rows)
+
+
+def _last_fitted(fold: Mapping[str, Any]) -> str:
+    from pipelines.core.window import Window
+
+    return Window.model_validate(fold["window"]).last_fitted.isoformat()
+
+
+def _trial(outcome: Mapping[str, Any]) -> tuple[object, ...]:
+    scored = tuple(f"{value:.4f}" for value in outcome["figures"].values())
+    gained = tuple(_signed(gain) for gain in outcome["gains"].values()) or ("", "", "")
+    return (outcome["group"], outcome["features_read"], *scored, *gained, outcome["verdict"])
+
+
+def _signed(gain: Mapping[str, float]) -> str:
+    return "{value:+.4f} ({low:+.4f} to {high:+.4f})".format(**gain)
+
+
+def _interval(figure: Mapping[str, float]) -> str:
+    return "{value:.4f} ({low:.4f} to {high:.4f})".format(**figure)
+
+
+def _figures(value: Any, name: str = "") -> list[tuple[str, str]]:
+    """The figures of a nested report as lines, ``ranker.auc  0.8610 (0.8580 to 0.8640)``, and its outermost words."""
+    if isinstance(value, dict) and set(value) == {"value", "low", "high"}:
+        return [(name, _interval(value))]
+    if isinstance(value, dict):
+        return [line for key, part in value.items() for line in _figures(part, f"{name}.{key}".lstrip("."))]
+    return [] if "." in name else [(name, str(value))]
