@@ -73,7 +73,7 @@ def as_of(
         options["memory_limit"] = memory
     found: dict[str, pa.ChunkedArray] = {}
     with duckdb.connect(config=options) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         for history in histories:
             connection.register("question", _asked(questions, moments, history))
             rows, positions = _steady(connection, history, moments, known)

@@ -143,11 +143,14 @@ class FeatureStore:
             asked.assign(**{ROW: np.arange(len(asked))}), refs, filter_by_created_timestamp=True
         )
         found = (_timed(job) if times else job).to_arrow()
-        if not np.array_equal(found[ROW].to_numpy(), np.arange(len(asked))):
-            raise FeatureError(
-                f"the offline store gave {found.num_rows} rows for {len(asked)}, or in another order: features would "
-                "shift between rows; configure Marquee's own offline store, as feature_repo does"
-            )
+        numbers = np.arange(len(asked))
+        if not np.array_equal(found[ROW].to_numpy(), numbers):  # Ours keeps the order; others need not.
+            found = found.sort_by(ROW)
+            if not np.array_equal(found[ROW].to_numpy(), numbers):
+                raise FeatureError(
+                    f"the offline store gave {found.num_rows} rows for {len(asked)}, and features would shift; "
+                    "configure AsofOfflineStore, as feature_repo does"
+                )
         return {name: found[name].to_pandas() for name in found.column_names if name not in (*keys, AT, ROW)}
 
     def _moments(self, at: "pd.Series[Any]", views: list[Any]) -> Any:
