@@ -33,11 +33,14 @@ def _duckdb() -> Any:
 
 
 def _spark() -> Any:
+    from pipelines.features import spark
+
     try:
-        from pipelines.features import spark
+        return spark.connect()
     except ImportError as exc:
-        raise FeatureError(f"pyspark needs the extra spark ({exc}): run `EXTRAS=spark marquee/setup.sh`") from exc
-    return spark.connect()
+        raise FeatureError(
+            f"engine pyspark needs the extra spark ({exc}): run `EXTRAS=spark marquee/setup.sh`"
+        ) from exc
 
 
 def read_files(connection: Any, files: Sequence[Path]) -> Any:

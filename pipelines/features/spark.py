@@ -6,6 +6,8 @@ from typing import Any
 
 import ibis
 
+from pipelines.core.errors import FeatureError
+
 FUNCTIONS = (
     "CREATE OR REPLACE TEMPORARY FUNCTION timezone(zone STRING, moment TIMESTAMP) RETURNS TIMESTAMP "
     "RETURN from_utc_timestamp(moment, zone)",
@@ -24,8 +26,14 @@ LOCAL = {"spark.master": "local[2]", "spark.sql.shuffle.partitions": "4", "spark
 
 
 def connect() -> Any:
-    """An Ibis backend on the running session, or on a new one; ImportError where pyspark is not installed."""
+    """An Ibis backend on the running session, or on a new one.
+
+    Raises:
+        ImportError: pyspark is not installed.
+        FeatureError: Spark does not start.
+    """
     from pyspark import SparkConf
+    from pyspark.errors import PySparkRuntimeError
     from pyspark.sql import SparkSession
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -33,7 +41,10 @@ def connect() -> Any:
     builder = SparkSession.builder.appName("marquee")
     for name, value in (OPTIONS if conf.contains("spark.master") else OPTIONS | LOCAL).items():
         builder = builder.config(name, value)
-    session = builder.getOrCreate()
+    try:
+        session = builder.getOrCreate()
+    except PySparkRuntimeError as exc:
+        raise FeatureError(f"Spark did not start ({exc}): it needs Java 17 or newer, on PATH or in JAVA_HOME") from exc
     for function in FUNCTIONS:
         session.sql(function)
     return ibis.pyspark.connect(session)

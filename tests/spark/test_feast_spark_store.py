@@ -41,8 +41,8 @@ def questions(settings: Settings) -> pd.DataFrame:
     ).drop_duplicates(ignore_index=True)
 
 
-def spark_store(settings: Settings, folder: Path) -> Any:
-    """A Feast that knows one of our views, its files being read by Feast's Spark store."""
+def spark_store(settings: Settings, folder: Path, **more: Any) -> Any:
+    """A Feast that knows one of our views, its files being read by Feast's Spark store. more: of its configuration."""
     feast = feast_client.import_feast()
     from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import SparkSource
     from feast.types import Float64, String
@@ -55,6 +55,7 @@ def spark_store(settings: Settings, folder: Path) -> Any:
         online_store={"type": "sqlite", "path": str(folder / "online.db")},
         offline_store={"type": "spark"},
         entity_key_serialization_version=3,
+        **more,
     )
     user = feast.Entity(name="user", join_keys=["user_id"], value_type=ValueType.STRING)
     view = feast.FeatureView(
@@ -70,6 +71,7 @@ def spark_store(settings: Settings, folder: Path) -> Any:
             created_timestamp_column="created_timestamp",
         ),
     )
+    folder.mkdir(exist_ok=True)
     store = feast.FeatureStore(config=config)
     store.apply([user, view])
     return store
@@ -94,3 +96,19 @@ def test_feasts_spark_store_answers_one_view_as_our_store_does(spark, settings, 
         np.testing.assert_array_equal(found[name].astype(float), expected[name].astype(float), err_msg=name)
     assert expected[COLUMNS[0]].isna().any()
     assert expected[COLUMNS[0]].notna().any()
+
+
+def test_feasts_spark_engine_loads_the_online_rows_that_its_local_engine_loads(spark, settings, tmp_path):
+    lake = Lake(settings.lake_path)
+    held = lake.days(f"features/{VIEW}")
+    begin, end = (days.start(day, lake.dataset.time_zone) for day in (held[0], held[-1] + timedelta(days=1)))
+    members = [{"user_id": user} for user in (*lake.read("users")["user_id"].to_pylist(), "nobody")]
+
+    def loaded(name: str, **more: Any) -> dict[str, list[Any]]:
+        store = spark_store(settings, tmp_path / name, **more)
+        store.materialize(begin - timedelta(days=1), end)
+        return store.get_online_features([f"{VIEW}:{column}" for column in COLUMNS], members).to_dict()
+
+    by_spark = loaded("spark", batch_engine={"type": "spark.engine", "partitions": 2})
+    assert by_spark == loaded("local")
+    assert sum(value is not None for value in by_spark[COLUMNS[0]]) > len(members) / 2
