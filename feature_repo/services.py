@@ -15,8 +15,6 @@ ranking = FeatureService(
         views.media_text,
         views.media_popularity,
         views.media_creator,
-        views.media_audience,
-        views.media_distributor,
         views.context,
         views.cross,
     ],
@@ -24,12 +22,6 @@ ranking = FeatureService(
 )
 user_online = FeatureService(
     name="user_online",
-    features=[
-        views.user_attributes_online,
-        views.user_activity_online,
-        views.user_genres,
-        views.user_tastes,
-        views.user_recent,
-    ],
+    features=[views.user_online, views.user_recent],
     description="a member's row, read online when a page is asked for",
 )

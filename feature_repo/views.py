@@ -10,9 +10,11 @@ from feast.data_source import DataSource
 from feast.on_demand_feature_view import on_demand_feature_view
 from feast.types import Array, Float32, Float64, String
 
-from pipelines.features import catalogue, packing
+from pipelines.core import packing
+from pipelines.features import catalogue, stream
 
 TYPES = {"float": Float64, "string": String, "floats": Array(Float32), "strings": Array(String)}
+PACKED = dict(zip(packing.COLUMNS, (Array(Float64), Array(String), Array(Float32)), strict=True))
 FEATURES = catalogue.features(sources.lake.dataset)
 
 
@@ -51,35 +53,34 @@ def snapshots(
     )
 
 
-def packed(view: str) -> FeatureView:
-    """The online form of a view of members: the same rows, the values in two arrays; its tags say in which order."""
-    arrays = packing.contents(view, sources.lake.dataset)
-    types = dict(zip(arrays, (Array(Float64), Array(String)), strict=True))
+def online_row() -> FeatureView:
+    """Every member view that is refreshed by day in one row of arrays, for serving; its tags say what stands where.
+
+    It has no source: FeatureStore.materialize makes its rows of the snapshots of those views.
+    """
+    daily = [f for f in FEATURES if f.view in catalogue.USER_VIEWS and f.view != stream.VIEW]
+    layout = packing.Layout(tuple((f.view, f.name, f.dtype) for f in daily))
     return FeatureView(
-        name=f"{view}_online",
+        name="user_online",
         entities=[entities.user],
         ttl=timedelta(0),
-        schema=[Field(name="user_id", dtype=String), *(Field(name=name, dtype=t) for name, t in types.items())],
-        source=sources.snapshots(view),
+        schema=[Field(name="user_id", dtype=String), *(Field(name=n, dtype=t) for n, t in PACKED.items())],
         online=True,
-        tags={name: ",".join(features) for name, features in arrays.items()},
+        tags={"layout": layout.text, "zone": sources.lake.dataset.time_zone, "owner": "features"},
         owner="features",
     )
 
 
 user_attributes = snapshots("user_attributes", entities.user)
 user_activity = snapshots("user_activity", entities.user)
-user_genres = snapshots("user_genres", entities.user, online=True)
-user_tastes = snapshots("user_tastes", entities.user, online=True)
+user_genres = snapshots("user_genres", entities.user)
+user_tastes = snapshots("user_tastes", entities.user)
 user_recent = snapshots("user_recent", entities.user, online=True, grain="event", source=sources.user_recent_push)
-user_attributes_online = packed("user_attributes")
-user_activity_online = packed("user_activity")
+user_online = online_row()
 media_profile = snapshots("media_profile", entities.media)
 media_text = snapshots("media_text", entities.media)
 media_popularity = snapshots("media_popularity", entities.media)
 media_creator = snapshots("media_creator", entities.media)
-media_audience = snapshots("media_audience", entities.media)
-media_distributor = snapshots("media_distributor", entities.media)
 
 
 @on_demand_feature_view(
@@ -97,17 +98,7 @@ def context(rows: pd.DataFrame) -> pd.DataFrame:
 
 @on_demand_feature_view(
     name=catalogue.CROSS,
-    sources=[
-        sources.request,
-        user_attributes,
-        user_activity,
-        user_genres,
-        user_tastes,
-        user_recent,
-        media_profile,
-        media_text,
-        media_audience,
-    ],
+    sources=[sources.request, user_attributes, user_activity, user_genres, user_recent, media_profile],
     schema=bare(catalogue.CROSS),
     mode="pandas",
 )

@@ -1,18 +1,19 @@
 """Feast behind five calls: apply, historical rows, materialise, a member's online row, a media's row as of a time."""
 
-import contextlib
 import hashlib
-import io
 import json
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pipelines.adapters import feast_client, online_rows
+from pipelines.adapters import feast_client, online_loading
+from pipelines.adapters.online_loading import Loaded
+from pipelines.adapters.online_rows import OnlineRows
+from pipelines.adapters.online_values import EPOCH
 from pipelines.core import days
 from pipelines.core.errors import FeatureError
 from pipelines.core.lake import Lake
@@ -68,32 +69,36 @@ class FeatureStore:
 
     def media_rows(self, media_ids: Sequence[str], at: datetime) -> pd.DataFrame:
         """media_id and every stored media feature as of ``at``, in the given order; nulls for an unknown media."""
-        return self._rows("media_id", media_ids, at)
+        return self._stored("media_id", media_ids, at)
 
     def member_rows(self, user_ids: Sequence[str], at: datetime) -> pd.DataFrame:
         """user_id and every stored user feature as of ``at``, in the given order; nulls for an unknown member."""
-        return self._rows("user_id", user_ids, at)
+        return self._stored("user_id", user_ids, at)
 
-    def _rows(self, key: str, ids: Sequence[str], at: datetime) -> pd.DataFrame:
+    def _stored(self, key: str, ids: Sequence[str], at: datetime) -> pd.DataFrame:
         rows = pd.DataFrame({key: list(ids), AT: pd.Timestamp(at)})
         views = [view for view in self._views(SERVICE)[0] if list(view.join_keys) == [key]]
         return pd.DataFrame({key: rows[key], **self._as_of(rows, [key], views)})
 
-    def materialize(self, start: datetime, end: datetime) -> None:
-        """Load the latest snapshot of each member from ``start`` to ``end`` (both included) into the online store."""
-        names = [view.name for view in self._views(ONLINE_SERVICE)[0]]
-        with contextlib.redirect_stdout(io.StringIO()):
-            self._store.materialize(start_date=start, end_date=end, feature_views=names)
+    def materialize(self, start: datetime, end: datetime) -> Loaded:
+        """Load the online rows of members with a snapshot from ``start`` to ``end`` (both included), as of ``end``.
 
-    def materialize_through(self, end: datetime) -> None:
-        """Load what became due since the last time; everything on the first.
-
-        Feast's own materialize_incremental would begin at now less the ttl, and load nothing of older data.
+        What the store still lacks joins in, so that nothing is skipped; a row that is newer in the store stays.
         """
-        ends = [max((e for _, e in v.materialization_intervals), default=None) for v in self._views(ONLINE_SERVICE)[0]]
-        known = [e for e in ends if e is not None]
-        start = min(known) if len(known) == len(ends) else datetime(1970, 1, 1, tzinfo=UTC)
-        self.materialize(min(start, end), end)
+        return online_loading.load(self._store, self._rows, start, end)
+
+    def materialize_through(self, end: datetime) -> Loaded:
+        """Load what became due since the last time; everything into a store that is empty or of other features."""
+        return self.materialize(self._rows.loaded_through() or EPOCH, end)
+
+    def loaded_through(self) -> datetime | None:
+        """Through when the members' daily rows were loaded online; None before the first time."""
+        return self._rows.loaded_through()
+
+    @property
+    def stale(self) -> Mapping[str, int]:
+        """View -> how many online rows were older than its limit, since this was opened."""
+        return self._rows.stale
 
     def push_recent(self, rows: pd.DataFrame) -> None:
         """Write rows of view user_recent to the online store, through Feast's push source user_recent_push.
@@ -103,24 +108,31 @@ class FeatureStore:
         Raises:
             FeatureError: naming the columns that are missing.
         """
-        online_rows.push(self._store, rows)
+        self._rows.push(rows)
 
     def user_row(self, user_id: str, at: datetime | None = None) -> dict[str, Any]:
         """The member's online features by name; None where absent, and throughout for an unknown member.
 
-        at: the moment of the question.
+        at: the moment of the question. A view whose row is older than its limit then is absent, and counted in
+        ``stale``; without a moment nothing is too old.
         """
-        return {name: values[0] for name, values in self._online([user_id]).items()}
+        return self._rows.read([user_id], at)[0]
 
-    def user_rows(self, user_ids: Sequence[str]) -> pd.DataFrame:
+    def user_rows(self, user_ids: Sequence[str], at: datetime | None = None) -> pd.DataFrame:
         """user_id and the online features of each, in the given order."""
-        return pd.DataFrame({"user_id": list(user_ids), **self._online(list(user_ids))})
+        found = self._rows.read(user_ids, at)
+        columns = {name: [row[name] for row in found] for name in self._rows.absent}
+        return pd.DataFrame({"user_id": list(user_ids), **columns})
 
     def fingerprint(self, service: str = SERVICE) -> str:
         """Sixteen hex digits over the service's names, types and views: equal definitions, equal fingerprint."""
         views = [view for group in self._views(service) for view in group]
         content = sorted((f.name, str(f.dtype), view.name) for view in views for f in view.features)
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+    @cached_property
+    def _rows(self) -> OnlineRows:
+        return OnlineRows(self._store, self._views(ONLINE_SERVICE)[0])
 
     def _views(self, service: str) -> tuple[list[Any], list[Any]]:
         """The stored and the computed views of a service, in its order."""
@@ -174,40 +186,10 @@ class FeatureStore:
             found[name] = found[name].astype(object).where(found[name].notna(), None)
         return found
 
-    @cached_property
-    def _packed(self) -> dict[str, list[str]]:
-        """Packed column -> the features in it, as the registered views' tags say."""
-        views = self._views(ONLINE_SERVICE)[0]
-        names = {feature.name for view in views for feature in view.features}
-        return {name: t.split(",") for view in views for name, t in view.tags.items() if name in names}
-
-    def _online(self, user_ids: list[str]) -> dict[str, list[Any]]:
-        """Feature -> one value a member; NaN and the empty word stand for absent in a packed column."""
-        answer = self._store.get_online_features(
-            features=self._online_service, entity_rows=[{"user_id": user_id} for user_id in user_ids]
-        ).to_dict()
-        found: dict[str, list[Any]] = {}
-        for name, values in answer.items():
-            if name in self._packed:
-                found |= _unpacked(self._packed[name], values)
-            elif name != "user_id":
-                found[name] = values
-        return found
-
-    @cached_property
-    def _online_service(self) -> Any:
-        return self._store.get_feature_service(ONLINE_SERVICE)
-
 
 def _question(view: Any) -> tuple[tuple[str, ...], str]:
     """What a view is asked by: its keys, and how fine its moments are."""
     return tuple(view.join_keys), view.tags.get("grain", "")
-
-
-def _unpacked(names: Sequence[str], rows: Sequence[Sequence[Any] | None]) -> dict[str, list[Any]]:
-    absent = [None] * len(names)
-    columns = zip(*([None if v == "" or v != v else v for v in row] if row else absent for row in rows), strict=True)
-    return {name: list(values) for name, values in zip(names, columns, strict=True)}
 
 
 def _require(rows: pd.DataFrame, names: Sequence[str]) -> None:

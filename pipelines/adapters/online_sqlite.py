@@ -7,15 +7,15 @@ store does not), and keeps whole seconds only, in which a member may watch and s
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
-from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.infra.online_stores.helpers import compute_table_id
 from feast.infra.online_stores.sqlite import SqliteOnlineStore, SqliteOnlineStoreConfig
 from feast.protos.feast.types.Value_pb2 import Value
 
-EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+from pipelines.adapters import online_values
+from pipelines.adapters.online_values import EPOCH, MICROSECOND, Columns, Encoded
 
 
 class NewestSqliteOnlineStoreConfig(SqliteOnlineStoreConfig):  # type: ignore[misc]
@@ -54,24 +54,45 @@ class NewestSqliteOnlineStore(SqliteOnlineStore):  # type: ignore[misc]
         self, config: Any, table: Any, data: Sequence[Any], progress: Callable[[int], Any] | None
     ) -> None:
         """Write Feast's rows, each unless the store holds a newer one; one transaction."""
-        connection = self._get_conn(config)
-        with self._writing, connection:
-            connection.executemany(_upsert(_name(config, table)), _cells(config, data))
+        self.write(config, table, *online_values.of_feast(config, data))
         if progress:
             progress(len(data))
+
+    def write(
+        self,
+        config: Any,
+        table: Any,
+        keys: Sequence[bytes],
+        micros: Sequence[int],
+        values: Columns,
+    ) -> None:
+        """Write rows whose keys and values are Feast's bytes already, each unless the store holds a newer one.
+
+        micros: (n,) the times of the rows, microseconds since 1970. values: feature -> (n,) values.
+        """
+        connection = self._get_conn(config)
+        with self._writing, connection:
+            connection.executemany(_upsert(_name(config, table)), _cells(keys, micros, values))
 
     def online_read(
         self, config: Any, table: Any, entity_keys: Sequence[Any], requested_features: list[str] | None = None
     ) -> list[tuple[datetime | None, dict[str, Any] | None]]:
         """For each key the time of its row and the values by name; None and None for an unknown one."""
-        keys = [_key(config, key) for key in entity_keys]
-        marks = ",".join("?" * len(keys))
-        found: dict[bytes, tuple[datetime, dict[str, Any]]] = {}
+        keys = [online_values.key_of_feast(config, key) for key in entity_keys]
+        rows = (row[0] for row in self.rows(config, [table], keys))
+        return [_feasts(row) if row else (None, None) for row in rows]
+
+    def rows(self, config: Any, tables: Sequence[Any], keys: Sequence[bytes]) -> list[list[Encoded | None]]:
+        """For each key, for each table, the row's time and the bytes of its values."""
+        return [list(row) for row in zip(*(self._of_table(config, table, keys) for table in tables), strict=True)]
+
+    def _of_table(self, config: Any, table: Any, keys: Sequence[bytes]) -> list[Encoded | None]:
+        found: dict[bytes, Encoded] = {}
         asked = f"SELECT entity_key, feature_name, value, event_us FROM {_name(config, table)}"
-        rows = self._get_conn(config).execute(f"{asked} WHERE entity_key IN ({marks})", keys)
-        for key, name, value, micros in rows:
-            found.setdefault(key, (EPOCH + micros * MICROSECOND, {}))[1][name] = Value.FromString(value)
-        return [found.get(key, (None, None)) for key in keys]
+        marks = ",".join("?" * len(keys))
+        for key, name, value, micros in self._get_conn(config).execute(f"{asked} WHERE entity_key IN ({marks})", keys):
+            found.setdefault(key, (micros, {}))[1][name] = value
+        return [found.get(key) for key in keys]
 
 
 def _name(config: Any, table: Any) -> str:
@@ -79,8 +100,9 @@ def _name(config: Any, table: Any) -> str:
     return f'"{name}"'
 
 
-def _key(config: Any, key: Any) -> bytes:
-    return bytes(serialize_entity_key(key, config.entity_key_serialization_version))
+def _feasts(row: Encoded) -> tuple[datetime, dict[str, Any]]:
+    micros, values = row
+    return EPOCH + micros * MICROSECOND, {name: Value.FromString(value) for name, value in values.items()}
 
 
 def _upsert(table: str) -> str:
@@ -92,11 +114,10 @@ def _upsert(table: str) -> str:
         WHERE event_us IS NULL OR excluded.event_us >= event_us"""
 
 
-def _cells(config: Any, data: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+def _cells(keys: Sequence[bytes], micros: Sequence[int], values: Columns) -> Iterator[tuple[Any, ...]]:
     """One row a value, as Feast stores them; its own times in whole seconds."""
-    for entity, values, at, created in data:
-        key, moment = _key(config, entity), at if at.tzinfo else at.replace(tzinfo=UTC)
-        seconds, made = int(moment.timestamp()), None if created is None else int(moment.timestamp())
-        micros = (moment - EPOCH) // MICROSECOND
-        for name, value in values.items():
-            yield key, name, value.SerializeToString(), seconds, made, micros
+    names = tuple(values)
+    for key, at, row in zip(keys, micros, zip(*values.values(), strict=True), strict=True):
+        seconds = at // 1_000_000
+        for name, value in zip(names, row, strict=True):
+            yield key, name, value, seconds, seconds, at

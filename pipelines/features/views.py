@@ -12,13 +12,10 @@ from pipelines.core.dataset import Dataset
 from pipelines.core.lake import Lake
 from pipelines.core.versions import since_first
 from pipelines.features import (
-    audience,
     catalogue,
-    distributor,
     engines,
     events,
     media,
-    packing,
     stream,
     tastes,
     titles,
@@ -82,14 +79,11 @@ def snapshots_of(
     members = versions.of_days(read["users"], read[tables.earlier("users")], user.KEY, zone)
     profiles = versions.of_days(read["media"], read[tables.earlier("media")], media.KEY, zone)
     titles = since_first(read["media"], read[tables.earlier("media")], media.KEY)
-    found = {
+    return {
         "user_attributes": user.attributes(members, dataset),
         "user_activity": user.activity(facts, media.main_genre(titles), visits),
         "user_genres": user.genres(facts, media.genre_codes(titles, codes), genres),
         "media_profile": media.profile(profiles, genres, dataset),
         "media_popularity": media.popularity(facts),
         "media_creator": media.creator(facts, titles, zone),
-        "media_audience": audience.audience(read["watches"], read["ratings"], members, dataset, settled_before),
-        "media_distributor": distributor.distributor(facts, titles, zone, settled_before),
     }
-    return found | {view: packing.with_packed(found[view], view, dataset) for view in packing.PACKED_VIEWS}

@@ -78,7 +78,7 @@ def test_a_members_features_are_served_from_redis(served: FeatureStore, redis_po
     assert (row["user_language"], row["user_age"], row["user_last_genre"]) == ("en", 40.0, "drama")
     assert row["user_watched_seconds_mean"] == pytest.approx(540.0)
     with redis.Redis(port=redis_port, db=1) as client:
-        assert client.dbsize() == 2
+        assert client.dbsize() == 3, "two members, and the mark that says through when the store is loaded"
 
 
 def test_a_stranger_has_no_features_in_redis(served: FeatureStore) -> None:
