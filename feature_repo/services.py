@@ -15,6 +15,8 @@ ranking = FeatureService(
         views.media_text,
         views.media_popularity,
         views.media_creator,
+        views.media_audience,
+        views.media_distributor,
         views.context,
         views.cross,
     ],

@@ -81,6 +81,8 @@ media_profile = snapshots("media_profile", entities.media)
 media_text = snapshots("media_text", entities.media)
 media_popularity = snapshots("media_popularity", entities.media)
 media_creator = snapshots("media_creator", entities.media)
+media_audience = snapshots("media_audience", entities.media)
+media_distributor = snapshots("media_distributor", entities.media)
 
 
 @on_demand_feature_view(
@@ -98,7 +100,17 @@ def context(rows: pd.DataFrame) -> pd.DataFrame:
 
 @on_demand_feature_view(
     name=catalogue.CROSS,
-    sources=[sources.request, user_attributes, user_activity, user_genres, user_recent, media_profile],
+    sources=[
+        sources.request,
+        user_attributes,
+        user_activity,
+        user_genres,
+        user_tastes,
+        user_recent,
+        media_profile,
+        media_text,
+        media_audience,
+    ],
     schema=bare(catalogue.CROSS),
     mode="pandas",
 )

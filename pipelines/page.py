@@ -20,8 +20,8 @@ from pipelines.core.errors import ReleaseError
 from pipelines.core.release import Manifest
 from pipelines.features.catalogue import STORED
 from pipelines.features.context import context_features
-from pipelines.features.cross import MEDIA_NEEDS, USER_NEEDS, cross_features
-from pipelines.features.cross_recent import SESSION_NEEDS, recent_features, session_features
+from pipelines.features.cross_recent import SESSION_NEEDS, session_features
+from pipelines.features.pairs import MEDIA_NEEDS, USER_NEEDS, pair_features
 from pipelines.ranking import job as ranking
 from pipelines.rerank.diversity import DiversityConfig, spread
 from pipelines.rerank.exploration import Draw, ExplorationConfig, explore, order
@@ -239,7 +239,7 @@ class Pager:
         raw = {name: self.snapshot.features[name][rows] for name in MEDIA_NEEDS}
         raw["media_id"] = self.snapshot.ids[rows]
         member = {**user, **context, **session_features(user, moment)}
-        return member, {**cross_features(user, raw, at), **recent_features(user, raw)}
+        return member, dict(pair_features(user, raw, at))
 
     def served(
         self, rows: Sequence[int], request: PageRequest, user_row: Mapping[str, object]

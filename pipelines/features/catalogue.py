@@ -18,6 +18,7 @@ NOT_YET_LIVE = frozenset(
         "context_minutes_since_watch",
         "cross_recent_genre_share",
         "cross_recently_watched",
+        "cross_search_match",
     )
 )
 """Features that change within the day. Offline they are exact to the moment, online only as of the last refresh, until

@@ -44,7 +44,7 @@ def _profile() -> tuple[Feature, ...]:
 
 def _popularity() -> tuple[Feature, ...]:
     number = View("media_popularity", "media").number
-    spans = {"": "ever", "_1d": "on the last day", "_7d": "in the last 7 days"}
+    spans = {"": "ever", "_1d": "on the last whole day (a row a day knows no hours)", "_7d": "in the last 7 days"}
     counted = (
         ("impressions", "times shown", SHOWN),
         ("watches", "watches", WATCHED),
@@ -146,5 +146,24 @@ def _text() -> tuple[Feature, ...]:
     )
 
 
-FEATURES = (*_profile(), *_text(), *_popularity(), *_creator())
+def _people() -> tuple[Feature, ...]:
+    return (
+        View("media_audience", "media").number(
+            "media_audience_age",
+            "mean age of those who engaged with it, a watch each",
+            "years",
+            "X5",
+            f"users.age, {ENGAGED}",
+        ),
+        View("media_distributor", "media").number(
+            "media_distributor_top10",
+            "1 where its distributor is among the ten with the most engaged watches so far",
+            "1",
+            "X7",
+            f"media.distributor, {ENGAGED}",
+        ),
+    )
+
+
+FEATURES = (*_profile(), *_text(), *_popularity(), *_creator(), *_people())
 VIEWS = tuple(dict.fromkeys(feature.view for feature in FEATURES))

@@ -134,4 +134,41 @@ def _days() -> tuple[Feature, ...]:
     )
 
 
-FEATURES = (*_context(), *_genres(), *_pairs(), *_days())
+def _tastes() -> tuple[Feature, ...]:
+    watched = "share of the member's engaged watches"
+
+    def one(name: str, meaning: str, unit: str, source: str) -> Feature:
+        return View(CROSS, "pair").number(name, meaning, unit, "X5", source)
+
+    liked = f"{WATCHED}, {ENGAGED}"
+    return (
+        one("cross_actor_match", f"{watched}' actors who play in it", "share", f"{liked}, media.actors"),
+        one("cross_director_match", f"{watched} by its director", "share", f"{liked}, media.director"),
+        one("cross_language_affinity", f"{watched} in its language", "share", f"{liked}, media.original_language"),
+        one("cross_age_gap", "age of the member less that of its audience", "years", f"users.age, {liked}"),
+        one(
+            "cross_embedding_similarity",
+            "cosine of the embeddings of the member and the media",
+            "cosine",
+            f"{liked}, media.genres, media.tags, media.synopsis, media.actors, media.director, media.creator",
+        ),
+        *(
+            one(
+                f"cross_genre_recent_{days}d",
+                f"share of the genres engaged with in the last {days} days that are the media's",
+                "share",
+                f"{liked}, media.genres",
+            )
+            for days in (30, 90)
+        ),
+        one(
+            "cross_search_match",
+            "share of the words of the last searches that it may be found by",
+            "share",
+            "searches.query, media.title, media.original_title, media.tags, media.genres, media.actors, "
+            "media.director, media.creator",
+        ),
+    )
+
+
+FEATURES = (*_context(), *_genres(), *_pairs(), *_days(), *_tastes())

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.core.contracts import Features
+from pipelines.features.cross_tastes import share
 from pipelines.features.sequence import PAUSE
 
 Numbers = npt.NDArray[np.float64]
@@ -28,7 +29,7 @@ def recent_features(user: Features, media: Features) -> Features:
     A member who watched nothing lately has no share of genres (NaN), and watched none of the titles (0).
     """
     return {
-        "cross_recent_genre_share": _share(user["user_recent_genres"], media["media_genres"]),
+        "cross_recent_genre_share": share(user["user_recent_genres"], media["media_genres"]),
         "cross_recently_watched": _among(user["user_recent_media"], media["media_id"]),
     }
 
@@ -48,14 +49,6 @@ def session_features(user: Features, at: npt.NDArray[np.datetime64]) -> Features
         "context_session_minutes": over * _floats(user, "user_session_watched_seconds") / MINUTE,
         "context_minutes_since_watch": since / MINUTE,
     }
-
-
-def _share(recent: Any, genres: Any) -> Numbers:
-    width = max(recent.shape[1], genres.shape[1])
-    counted, here = (np.pad(a.astype(np.float64), ((0, 0), (0, width - a.shape[1]))) for a in (recent, genres))
-    mass = counted.sum(axis=1)
-    inside = here @ counted[0] if len(counted) == 1 else np.einsum("nd,nd->n", counted, here)
-    return np.asarray(inside / np.where(mass > 0, mass, np.nan))
 
 
 def _among(lists: npt.NDArray[np.object_], media: Any) -> Numbers:

@@ -4,18 +4,17 @@ import numpy as np
 import pandas as pd
 
 from pipelines.core.contracts import Features
-from pipelines.features import cross as pairs
-from pipelines.features import cross_recent
+from pipelines.features import cross_recent, pairs
 from pipelines.features.catalogue import COMPUTED, CONTEXT, CROSS, STORED
 from pipelines.features.columns import arrays
 from pipelines.features.context import context_features
 
-_NEEDED = tuple(
-    f
-    for f in STORED
-    if f.name in (*pairs.USER_NEEDS, *pairs.MEDIA_NEEDS, *cross_recent.USER_NEEDS, *cross_recent.MEDIA_NEEDS)
-)
+_NEEDED = tuple(f for f in STORED if f.name in (*pairs.USER_NEEDS, *pairs.MEDIA_NEEDS))
 _SESSION = tuple(f for f in STORED if f.name in cross_recent.SESSION_NEEDS)
+
+
+BLOCK = 50_000
+"""Rows whose packed features are spread out as matrices at a time."""
 
 
 def moments(seconds: "pd.Series[float]") -> np.ndarray:
@@ -39,12 +38,16 @@ def context(rows: pd.DataFrame) -> pd.DataFrame:
 
 def cross(rows: pd.DataFrame) -> pd.DataFrame:
     """The cross features of rows with requested_at and the stored features that they need."""
+    blocks = range(0, max(len(rows), 1), BLOCK)
+    return pd.concat([_crossed(rows.iloc[begin : begin + BLOCK]) for begin in blocks])
+
+
+def _crossed(rows: pd.DataFrame) -> pd.DataFrame:
     needed = arrays(rows, _NEEDED)
-    found = pairs.cross_features(needed, needed, moments(rows["requested_at"]))
     # Feast tries its functions on rows that have no keys.
     ids = rows["media_id"].to_numpy(object) if "media_id" in rows else np.full(len(rows), None, dtype=object)
-    media = {**needed, "media_id": ids}
-    return _frame({**found, **cross_recent.recent_features(needed, media)}, CROSS, rows)
+    found = pairs.pair_features(needed, {**needed, "media_id": ids}, moments(rows["requested_at"]))
+    return _frame(found, CROSS, rows)
 
 
 def _first(preferred: "pd.Series[str]", otherwise: "pd.Series[str]") -> np.ndarray:

@@ -12,7 +12,9 @@ from pipelines.core.dataset import Dataset
 from pipelines.core.lake import Lake
 from pipelines.core.versions import since_first
 from pipelines.features import (
+    audience,
     catalogue,
+    distributor,
     engines,
     events,
     media,
@@ -86,4 +88,6 @@ def snapshots_of(
         "media_profile": media.profile(profiles, genres, dataset),
         "media_popularity": media.popularity(facts),
         "media_creator": media.creator(facts, titles, zone),
+        "media_audience": audience.audience(read["watches"], read["ratings"], members, dataset, settled_before),
+        "media_distributor": distributor.distributor(facts, titles, zone, settled_before),
     }
