@@ -39,7 +39,7 @@ def context_features(
     """The context features of n requests; every word may be one for all, one a request, or None.
 
     at: (n,) datetime64, UTC. zone: the data set's, for members whose own is absent or no IANA name. A request without
-    a country has no season and no holiday.
+    a country, or with a word that is no ISO 3166 alpha-2 code, has no season and no holiday.
     """
     n = len(at)
     countries = words(country, n)
@@ -89,10 +89,19 @@ def _local(at: npt.NDArray[np.datetime64], zone: str, zones: npt.NDArray[np.obje
 
 def _season(month: npt.NDArray[Any], countries: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
     """Meteorological seasons: December to February is winter in the north."""
-    south = np.isin(countries.astype(str), list(SOUTHERN))
+    codes = countries.astype(str)
+    south, known = np.isin(codes, list(SOUTHERN)), np.isin(codes, list(_countries()))
     found: npt.NDArray[np.object_] = SEASONS[((month % 12) // 3 + np.where(south, 2, 0)) % 4]
-    found[pd.isna(countries)] = None
+    found[~known] = None
     return found
+
+
+@cache
+def _countries() -> frozenset[str]:
+    """Every ISO 3166 alpha-2 code; the calendar goes by longer codes too, SOUTHERN does not."""
+    import holidays
+
+    return frozenset(code for code in holidays.list_supported_countries() if len(code) == 2)
 
 
 def _holidays(
@@ -120,7 +129,7 @@ def holidays_of(country: str, year: int) -> tuple[tuple[datetime.date, str], ...
     """The public holidays of a country in a year, in order; none for a country that the library does not know."""
     import holidays
 
-    if country not in holidays.list_supported_countries():
+    if country not in _countries():
         return ()
     found = holidays.country_holidays(country, years=year, language=_english(country))
     return tuple((day, name) for day, name in sorted(found.items()) if day.year == year)

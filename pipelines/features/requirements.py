@@ -77,7 +77,11 @@ REQUIREMENTS = {
         "the member against the title",
         _named(
             dealings_with_its_genre_lately="user_genre_watched_30d user_genre_watched_90d cross_genre_affinity",
-            language="cross_language_match",
+            similarity_of_embeddings="cross_embedding_similarity",
+            match_with_actors="cross_actor_match",
+            director="cross_director_match",
+            language="cross_language_match cross_language_affinity",
+            age="cross_age_gap",
         ),
     ),
     "X6": Requirement(
@@ -98,7 +102,7 @@ REQUIREMENTS = {
     ),
     "X7": Requirement(
         "dense forms of those where they pay",
-        _named(keywords_of_the_synopsis="media_keywords"),
+        _named(distributor_among_the_top_ten="media_distributor_top10", keywords_of_the_synopsis="media_keywords"),
     ),
     "X8": Requirement(
         "sequences",
