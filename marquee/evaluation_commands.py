@@ -34,6 +34,7 @@ def backtest(
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last day scored; the data's last by default.")
     ] = None,
     ablation: Annotated[bool, typer.Option("--ablation", help="What each group of features is worth.")] = False,
+    ratings: Annotated[bool, typer.Option("--ratings", help="Learn and score ratings, by RMSE.")] = False,
     folds: Annotated[
         int | None, typer.Option(min=2, help="Divide the days scored into so many tests; train before each.")
     ] = None,
@@ -48,18 +49,13 @@ def backtest(
     as_json: Json = False,
 ) -> None:
     """Train on everything before a day and score the days from it on, in past time."""
-    if folds and ablation:
-        raise DataError("--ablation and --folds: give one at a time")
+    asked = [name for name, on in (("--ablation", ablation), ("--ratings", ratings), ("--folds", folds)) if on]
+    if len(asked) > 1:
+        raise DataError(f"{' and '.join(asked)}: give one at a time")
     if not folds and (gap or window is not WindowKind.expanding):
         raise DataError("--window and --gap say how folds are made: give --folds too")
-    title = f"{source} from {test_from.date()} on"
-    run, show = _plain(title)
-    options: dict[str, Any] = {}
-    if ablation:
-        run, show = _ablation(title)
-    elif folds:
-        run, show = _folds(title)
-        options = {"number": folds, "kind": window.value, "gap_days": gap}
+    options = {"number": folds, "kind": window.value, "gap_days": gap} if folds else {}
+    run, show = _mode(asked[0] if asked else "")
     with empty_home(settings_module.load(), home, "backtest") as settings:
         figures = run(
             source.value,
@@ -74,29 +70,30 @@ def backtest(
     if as_json:
         console.result(figures)
     else:
-        show(figures)
+        show(f"{source} from {test_from.date()} on", figures)
 
 
 Run = Callable[..., dict[str, Any]]
-Show = Callable[[Mapping[str, Any]], None]
+Show = Callable[[str, Mapping[str, Any]], None]
 
 
-def _plain(title: str) -> tuple[Run, Show]:
+def _mode(asked: str) -> tuple[Run, Show]:
+    """What computes the figures, and what prints them."""
+    if asked == "--ablation":
+        from pipelines import ablation
+
+        return ablation.run, evaluation_pages.ablation
+    if asked == "--folds":
+        from pipelines import cross_validation
+
+        return cross_validation.run, evaluation_pages.folds
+    if asked == "--ratings":
+        from pipelines import explicit
+
+        return explicit.run, evaluation_pages.ratings
     from pipelines import backtest as backtests
 
-    return backtests.run, lambda figures: evaluation_pages.figures(f"Backtest of {title}", figures)
-
-
-def _ablation(title: str) -> tuple[Run, Show]:
-    from pipelines import ablation
-
-    return ablation.run, lambda found: evaluation_pages.ablation(f"What each group of features adds, {title}", found)
-
-
-def _folds(title: str) -> tuple[Run, Show]:
-    from pipelines import cross_validation
-
-    return cross_validation.run, lambda found: evaluation_pages.folds(f"Folds of {title}", found)
+    return backtests.run, evaluation_pages.figures
 
 
 def _date(moment: datetime | None) -> date | None:

@@ -8,13 +8,15 @@ from marquee import console
 
 def figures(title: str, found: Mapping[str, Any]) -> None:
     """One figure a line, with its interval."""
-    console.table(title, ("figure", "value"), _figures(found))
+    console.table(f"Backtest of {title}", ("figure", "value"), _figures(found))
 
 
 def ablation(title: str, found: Mapping[str, Any]) -> None:
     """A line a group: what the ranker scores without it, and what it adds."""
     columns = ("left out", "read", "AUC", "log loss", "NDCG@10", "adds AUC", "adds log loss", "adds NDCG@10", "verdict")
-    console.table(title, columns, [_trial(outcome) for outcome in found["outcomes"]])
+    console.table(
+        f"What each group of features adds, {title}", columns, [_trial(outcome) for outcome in found["outcomes"]]
+    )
     for outcome in found["outcomes"]:
         console.line(f"{outcome['group']}: {outcome['meaning']}")
     for group in found["unread"]:
@@ -41,7 +43,35 @@ def folds(title: str, found: Mapping[str, Any]) -> None:
     spread = found["over_folds"].values()
     rows.append(("mean", "", *(f"{of['mean']:.4f}" for of in spread)))
     rows.append(("standard deviation", "", *(f"{of['sd']:.4f}" for of in spread)))
-    console.table(title, ("learnt from", "scored", *names), rows)
+    console.table(f"Folds of {title}", ("learnt from", "scored", *names), rows)
+
+
+def ratings(title: str, found: Mapping[str, Any]) -> None:
+    """The model beside its floors, then what there is of each feedback, and who rates what."""
+    models = [
+        (name, *(_interval(parts[part][of]) if part in parts else "" for part, of in RATED))
+        for name, parts in found["models"].items()
+    ]
+    console.table(f"Ratings of {title}", ("model", "RMSE", "MAE", "RMSE where both are known"), models)
+    for name, gain in found["gains"].items():
+        console.line(f"{name}: RMSE lower by {_signed(gain)}")
+    counts, days = found["counts"], f"{found['test_from']} to {found['test_to']}"
+    console.line(
+        f"{counts['fitted']:,} ratings learnt, {counts['scored']:,} of {counts['members_scored']:,} members scored, "
+        f"{days}; both member and title known in {found['share_known']:.1%} of them."
+    )
+    console.table("What there is", ("feedback", "rows"), list(found["feedback"].items()))
+    titles, members = found["missing"]["media_id"], found["missing"]["user_id"]
+    rows = [(t["tenth"], *_tenth(t), *_tenth(m)) for t, m in zip(titles, members, strict=False)]
+    columns = ("tenth", "titles: of all ratings", "mean rating", "members: of all ratings", "mean rating")
+    console.table("Who rates what: tenths of titles and of members, those rated most first", columns, rows)
+
+
+RATED = (("all", "rmse"), ("all", "mae"), ("known", "rmse"))
+
+
+def _tenth(of: Mapping[str, Any]) -> tuple[str, str]:
+    return f"{of['share']:.1%}", "{value:.2f} ({low:.2f} to {high:.2f})".format(**of["mean"])
 
 
 def _last_fitted(fold: Mapping[str, Any]) -> str:

@@ -53,6 +53,16 @@ def prepare(
     Raises:
         DataError: as ``run`` does.
     """
+    lake, report = imported(source, path, settings=settings, say=say)
+    window = retraining.plan_window(lake, test_from, test_to)
+    say(f"features {window.fit_from} to {window.test_to}")
+    FeatureStore(settings).apply()
+    features.refresh(settings, window.fit_from, window.test_to)
+    return window, report
+
+
+def imported(source: str, path: Path, *, settings: Settings, say: Say) -> tuple[Lake, dict[str, Any]]:
+    """A lake in an empty home, and what the import did; DataError for an unknown source or a folder in use."""
     if source not in SOURCES:
         raise DataError(f"source {source!r} is not known: choose one of {', '.join(SOURCES)}")
     if settings.lake_path.exists():
@@ -60,12 +70,7 @@ def prepare(
     say(f"import {source}")
     read = SOURCES[source](path)
     lake = Lake(settings.lake_path)
-    report = ingestion.ingest(lake, read.dataset, read.batches())
-    window = retraining.plan_window(lake, test_from, test_to)
-    say(f"features {window.fit_from} to {window.test_to}")
-    FeatureStore(settings).apply()
-    features.refresh(settings, window.fit_from, window.test_to)
-    return window, report.as_dict()
+    return lake, ingestion.ingest(lake, read.dataset, read.batches()).as_dict()
 
 
 def train(

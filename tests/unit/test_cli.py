@@ -185,6 +185,7 @@ def assert_refused(done: Result, code: int, message: str) -> None:
     ("words", "module", "given"),
     [
         (("--ablation",), "ablation", {}),
+        (("--ratings",), "explicit", {}),
         (
             ("--folds", "3", "--window", "sliding", "--gap", "2"),
             "cross_validation",
@@ -210,7 +211,7 @@ def test_backtest_can_leave_groups_out_and_test_in_folds(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--ablation", "--folds", "2"), "give one at a time"),
+        (("--ablation", "--folds", "2"), "--ablation and --folds: give one at a time"),
         (("--gap", "1"), "give --folds too"),
         (("--window", "sliding"), "give --folds too"),
     ],
