@@ -10,7 +10,7 @@ were found, and spread over the questions by Arrow.
 import contextlib
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from glob import glob
@@ -62,6 +62,17 @@ def as_of(
 ) -> pa.Table:
     """The columns of every history, a row a question in the order of the questions; null where no row answers.
 
+    See ``found``.
+    """
+    answers = found(questions, moments, histories, known=known, memory=memory)
+    return pa.table({name: spread(rows[name], positions) for rows, positions in answers for name in rows.column_names})
+
+
+def found(
+    questions: pa.Table, moments: Numbers, histories: Sequence[History], *, known: bool, memory: str | None = None
+) -> Iterator[tuple[pa.Table, Numbers]]:
+    """Of each history the rows that answer, once each, and (n,) the place among them of each question's, -1 for none.
+
     questions: the key columns, (n,) each. moments: (n,) microseconds UTC. known: rows created after the moment do not
     count. memory: what DuckDB may hold before it spills to disk, such as ``4GB``.
 
@@ -71,14 +82,11 @@ def as_of(
     options = {"temp_directory": tempfile.gettempdir()}
     if memory:
         options["memory_limit"] = memory
-    found: dict[str, pa.ChunkedArray] = {}
     with duckdb.connect(config=options) as connection:
         connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         for history in histories:
             connection.register("question", _asked(questions, moments, history))
-            rows, positions = _steady(connection, history, moments, known)
-            found |= {name: _spread(rows[name], positions) for name in rows.column_names}
-    return pa.table(found)
+            yield _steady(connection, history, moments, known)
 
 
 def _asked(questions: pa.Table, moments: Numbers, history: History) -> pa.Table:
@@ -204,7 +212,7 @@ def _times(history: History) -> list[str]:
     return [f"greatest({', '.join(stamps)}) AS {_name(history.times)}"] if history.times else []
 
 
-def _spread(column: pa.ChunkedArray, positions: Numbers) -> pa.ChunkedArray:
+def spread(column: pa.ChunkedArray, positions: Numbers) -> pa.ChunkedArray:
     """The column's values at the positions, null at -1."""
     whole = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
     parts = [positions[n : n + AT_ONCE] for n in range(0, len(positions), AT_ONCE)]

@@ -3,7 +3,7 @@
 Feast loads this module by the class path in its profile (``offline_store.type``); nothing else imports it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -109,11 +109,19 @@ class AsofRetrievalJob(RetrievalJob):  # type: ignore[misc]
             config=self._config,
         )
 
+    def found(self) -> Iterator[tuple[pa.Table, Numbers]]:
+        """Of each view the rows that answer, once each, and the place among them of each question's, -1 for none."""
+        return asof_join.found(*self._question(), known=self._known, memory=self._config.offline_store.memory_limit)
+
+    def _question(self) -> tuple[pa.Table, Numbers, Sequence[History]]:
+        keys = sorted({key for history in self._histories for key in history.keys.values()})
+        asked = pa.Table.from_pandas(self._rows[keys], preserve_index=False)
+        return asked, _microseconds(self._rows[self._at]), self._histories
+
     def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
-        rows = pa.Table.from_pandas(self._rows, preserve_index=False)
-        moments = _microseconds(self._rows[self._at])
         memory = self._config.offline_store.memory_limit
-        found = asof_join.as_of(rows, moments, self._histories, known=self._known, memory=memory)
+        found = asof_join.as_of(*self._question(), known=self._known, memory=memory)
+        rows = pa.Table.from_pandas(self._rows, preserve_index=False)
         for name, column in zip(found.column_names, found.columns, strict=True):
             rows = rows.append_column(name, column)
         return rows

@@ -7,10 +7,10 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from pipelines.adapters import feast_client, online_loading
+from pipelines.adapters import feast_client, historical_rows, online_loading
+from pipelines.adapters.historical_rows import AT
 from pipelines.adapters.online_loading import Loaded
 from pipelines.adapters.online_rows import OnlineRows
 from pipelines.adapters.online_values import EPOCH
@@ -20,9 +20,6 @@ from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 
 SERVICE, ONLINE_SERVICE = "ranking", "user_online"
-AT, ROW = "event_timestamp", "row_number_of_request"
-WORDS = ("device", "country", "surface")
-"""What a row may say of its request; absent is None."""
 
 
 class FeatureStore:
@@ -57,15 +54,14 @@ class FeatureStore:
         """
         _require(rows, ("user_id", "media_id", AT))
         stored, computed = self._views(service)
-        columns = {name: rows[name].reset_index(drop=True) for name in rows.columns}
+        own = {str(name): rows[name].reset_index(drop=True) for name in rows.columns}
+        found: historical_rows.Columns = {}
         for group in sorted({_question(view) for view in stored}):
             views = [view for view in stored if _question(view) == group]
-            columns |= self._as_of(rows, list(group[0]), views, times=times)
-        joined = pd.DataFrame(columns, copy=False)
+            found |= self._as_of(rows, list(group[0]), views, times=times)
         for view in computed:
-            joined = pd.concat([joined, self._computed(view, joined)], axis=1)
-        joined.index = rows.index
-        return joined
+            found |= historical_rows.computed(view, own | found, self._lake.dataset.time_zone)
+        return historical_rows.framed(rows, found)
 
     def media_rows(self, media_ids: Sequence[str], at: datetime) -> pd.DataFrame:
         """media_id and every stored media feature as of ``at``, in the given order; nulls for an unknown media."""
@@ -150,20 +146,7 @@ class FeatureStore:
     def _as_of(self, rows: pd.DataFrame, keys: list[str], views: list[Any], *, times: bool = False) -> dict[str, Any]:
         """Columns of the views for each row."""
         asked = pd.DataFrame({**{k: rows[k].astype(str).to_numpy() for k in keys}, AT: self._moments(rows[AT], views)})
-        refs = [f"{view.name}:{feature.name}" for view in views for feature in view.features]
-        job = self._store.get_historical_features(
-            asked.assign(**{ROW: np.arange(len(asked))}), refs, filter_by_created_timestamp=True
-        )
-        found = (_timed(job) if times else job).to_arrow()
-        numbers = np.arange(len(asked))
-        if not np.array_equal(found[ROW].to_numpy(), numbers):  # Ours keeps the order; others need not.
-            found = found.sort_by(ROW)
-            if not np.array_equal(found[ROW].to_numpy(), numbers):
-                raise FeatureError(
-                    f"the offline store gave {found.num_rows} rows for {len(asked)}, and features would shift; "
-                    "configure AsofOfflineStore, as feature_repo does"
-                )
-        return {name: found[name].to_pandas() for name in found.column_names if name not in (*keys, AT, ROW)}
+        return historical_rows.stored(self._store, asked, views, times=times)
 
     def _moments(self, at: "pd.Series[Any]", views: list[Any]) -> Any:
         """Microseconds UTC; the start of the day where views hold daily snapshots, so that rows share answers."""
@@ -175,17 +158,6 @@ class FeatureStore:
             moments = pd.Series(pd.DatetimeIndex(starts).as_unit("us").take(codes))
         return moments.to_numpy() if moments.dt.tz is None else pd.array(moments, dtype="datetime64[us, UTC]")
 
-    def _computed(self, view: Any, joined: pd.DataFrame) -> pd.DataFrame:
-        """A computed view's features, by the function that the view registered."""
-        seconds = pd.to_datetime(joined[AT], utc=True).dt.as_unit("us").astype(np.int64) / 1e6
-        request: dict[str, Any] = {name: joined.get(name) for name in WORDS}
-        asked = joined.assign(requested_at=seconds, zone=self._lake.dataset.time_zone, **request)
-        found: pd.DataFrame = view.feature_transformation.udf(asked)
-        words = [name for name, dtype in found.dtypes.items() if dtype == "string"]
-        for name in words:
-            found[name] = found[name].astype(object).where(found[name].notna(), None)
-        return found
-
 
 def _question(view: Any) -> tuple[tuple[str, ...], str]:
     """What a view is asked by: its keys, and how fine its moments are."""
@@ -196,11 +168,3 @@ def _require(rows: pd.DataFrame, names: Sequence[str]) -> None:
     missing = [name for name in names if name not in rows.columns]
     if missing:
         raise FeatureError(f"rows for features lack {', '.join(missing)}: they need user_id, media_id, {AT}")
-
-
-def _timed(job: Any) -> Any:
-    from pipelines.adapters.asof_store import AsofRetrievalJob
-
-    if not isinstance(job, AsofRetrievalJob):
-        raise FeatureError(f"{type(job).__name__} does not tell from when features are: configure AsofOfflineStore")
-    return job.with_times()

@@ -11,6 +11,8 @@ from pipelines.core.contracts import Features
 from pipelines.core.errors import FeatureError
 from pipelines.features.catalogue import Feature
 
+Values = Sequence[Any] | npt.NDArray[np.object_]
+
 
 def arrays(rows: pd.DataFrame, features: Iterable[Feature], width: int = 0) -> Features:
     """Each feature of the rows as an array: float64 (NaN = absent), object (None = absent), (n, width) float32 packed.
@@ -27,7 +29,7 @@ def arrays(rows: pd.DataFrame, features: Iterable[Feature], width: int = 0) -> F
 
 def _array(column: "pd.Series[Any]", feature: Feature, width: int) -> npt.NDArray[Any]:
     if feature.dtype == "floats":
-        return packed(column.tolist(), width)
+        return packed(column.to_numpy(object), width)
     if feature.dtype == "strings":
         return _lists(column)
     if feature.dtype == "float":
@@ -39,16 +41,30 @@ def _array(column: "pd.Series[Any]", feature: Feature, width: int) -> npt.NDArra
 
 def _lists(column: "pd.Series[Any]") -> npt.NDArray[np.object_]:
     """(n,) tuples, empty where absent; filled one by one, as NumPy makes a matrix of lists that are equally long."""
-    found = np.empty(len(column), dtype=object)
-    for row, value in enumerate(column):
+    values, places = _distinct(column.to_numpy(object))
+    found = np.empty(len(values), dtype=object)
+    for row, value in enumerate(values):
         found[row] = () if value is None or np.isscalar(value) else tuple(value)
-    return found
+    return found[places]
 
 
-def packed(values: Sequence[Any], width: int = 0) -> npt.NDArray[np.float32]:
+def packed(values: Values, width: int = 0) -> npt.NDArray[np.float32]:
     """(n, at least width): ragged or absent histograms padded with zeros, as codes only ever grow."""
-    lengths = [0 if v is None or np.isscalar(v) else len(v) for v in values]
-    found = np.zeros((len(values), max([width, *lengths])), dtype=np.float32)
-    for row, (value, length) in enumerate(zip(values, lengths, strict=True)):
-        found[row, :length] = value if length else 0
-    return found
+    own, places = _distinct(values)
+    present = [() if v is None or np.isscalar(v) else v for v in own]
+    lengths = np.array([len(v) for v in present], dtype=np.int64)
+    found = np.zeros((len(own), max([width, *lengths])), dtype=np.float32)
+    if lengths.any():
+        found[np.arange(found.shape[1]) < lengths[:, None]] = np.concatenate(present)
+    return found[places]
+
+
+def _distinct(values: Values) -> tuple[list[Any], npt.NDArray[np.intp]]:
+    """The values that are not one and the same object, and the place of each of the n among them.
+
+    Rows of one answer share its list, see FeatureStore.historical: a million rows have some thousand lists.
+    """
+    _, first, places = np.unique(
+        np.fromiter(map(id, values), dtype=np.int64, count=len(values)), return_index=True, return_inverse=True
+    )
+    return [values[row] for row in first], places

@@ -36,7 +36,8 @@ def assemble(rows: pd.DataFrame, store: FeatureHistory, retrieval: Retrieval | N
         FeatureError: when the store lost, added or moved a row, or a feature is named like a column of the rows.
     """
     asked = rows.loc[:, list(REQUEST)].reset_index(drop=True)
-    found = store.historical(asked, times=True).reset_index(drop=True)
+    found = store.historical(asked, times=True).copy(deep=False)
+    found.index = pd.RangeIndex(len(found))
     if len(found) != len(asked):
         raise FeatureError(
             f"the feature store answered {len(found)} of {len(asked)} rows: its join drops or doubles rows"
@@ -45,16 +46,20 @@ def assemble(rows: pd.DataFrame, store: FeatureHistory, retrieval: Retrieval | N
         raise FeatureError(
             "the feature store answered the rows in another order: it must keep the order that it is given"
         )
-    features = found.drop(columns=list(REQUEST))
+    for name in REQUEST:
+        del found[name]
+    features = [found]
     if retrieval is not None:
         scores = retrieval.scored(rows).reset_index(drop=True)
         if len(scores) != len(rows):
             raise FeatureError(f"the generators scored {len(scores)} of {len(rows)} rows: each needs an answer")
-        features = pd.concat([features, scores], axis=1)
-    taken = sorted(set(features.columns) & set(rows.columns))
+        features.append(scores)
+    taken = sorted({name for part in features for name in part.columns} & set(rows.columns))
     if taken:
         raise FeatureError(f"features {', '.join(taken)} are named like columns of a training row: rename them")
-    return pd.concat([rows.reset_index(drop=True), features], axis=1)
+    # Uncopied: a training set fills the memory once. The stubs are of a pandas that never copies.
+    beside: pd.DataFrame = pd.concat([rows.reset_index(drop=True), *features], axis=1, copy=False)  # type: ignore[call-overload]
+    return beside
 
 
 def feature_names(assembled: pd.DataFrame, rows: pd.DataFrame) -> list[str]:

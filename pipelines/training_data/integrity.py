@@ -75,7 +75,7 @@ def counts(rows: pd.DataFrame, by: str) -> dict[str, dict[str, int]]:
 
 def null_shares(rows: pd.DataFrame, features: list[str]) -> dict[str, float]:
     """The share of rows in which each feature is absent."""
-    return {str(name): round(float(share), 6) for name, share in rows[features].isna().mean().items()}
+    return {name: round(float(rows[name].isna().mean()), 6) for name in features}
 
 
 def check_labels(by_split: Mapping[str, Mapping[str, int]], window: Window, policy: IntegrityPolicy) -> list[Check]:
@@ -149,7 +149,8 @@ def _later_than_label(rows: pd.DataFrame) -> Check:
 
 
 def _absent(rows: pd.DataFrame, features: list[str], policy: IntegrityPolicy) -> Check:
-    shares = {split: held[features].isna().mean() for split, held in rows.groupby("split", sort=True)}
+    by_split = pd.DataFrame({name: rows[name].isna() for name in features}).groupby(rows["split"], sort=True).mean()
+    shares = {split: by_split.loc[split] for split in by_split.index}
     reasons = []
     if features and all(bool((share == 1).all()) for share in shares.values()):
         reasons.append("every feature is absent in every row: run refresh_features for the days of the window")
@@ -166,8 +167,8 @@ def _absent(rows: pd.DataFrame, features: list[str], policy: IntegrityPolicy) ->
 
 
 def _infinite(rows: pd.DataFrame, features: list[str]) -> Check:
-    numbers = rows[features].select_dtypes("number")
-    found = {str(name): int(count) for name, count in np.isinf(numbers).sum().items() if count}
+    counts = {name: int(np.isinf(rows[name]).sum()) for name in features if pd.api.types.is_numeric_dtype(rows[name])}
+    found = {name: count for name, count in counts.items() if count}
     return Check(
         "infinite features", found, tuple(f"{name} is infinite in {count} rows" for name, count in found.items())
     )

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pipelines.adapters import feast_client
+from pipelines.adapters import feast_client, historical_rows
 from pipelines.adapters.feature_store import FeatureStore
 from pipelines.core import dataset as datasets
 from pipelines.core import days, tables
@@ -273,6 +273,14 @@ def test_a_feature_planted_later_than_its_row_turns_the_report_of_a_training_set
     late = checked()["features later than the label"]
     assert late.found["user_activity"] == 5  # All but the unknown member and the one who joined on the twentieth.
     assert "5 rows have features of user_activity that are later than the row" in late.reasons
+
+
+def test_rows_seen_a_few_at_a_time_have_the_same_features_and_share_their_arrays(store, monkeypatch):
+    whole = store.historical(ROWS)
+    monkeypatch.setattr(historical_rows, "AT_ONCE", 2)
+    found = store.historical(ROWS)
+    pd.testing.assert_frame_equal(found, whole)
+    assert found["user_genre_watched"].iloc[1] is found["user_genre_watched"].iloc[2]
 
 
 def test_no_rows_give_no_rows_with_every_column(store):

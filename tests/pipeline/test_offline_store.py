@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.adapters import asof_join, feast_client
+from pipelines.adapters import asof_join, feast_client, historical_rows
 from pipelines.core.errors import FeatureError
 
 # ibis 12, which Feast's own store reads results with, does so by a call that DuckDB 2 has deprecated.
@@ -255,6 +255,19 @@ def test_every_answer_is_that_of_feasts_own_store(tmp_path_factory, rows, questi
     )
     assert ours.column_names == theirs.column_names
     assert ours["value"].to_pylist() == theirs["value"].to_pylist()
+
+
+def test_any_other_store_of_feast_answers_rows_in_their_order_but_does_not_tell_times(tmp_path):
+    pattern = written(tmp_path / "source", [("a", 0, 0, 1), ("b", 0, 0, 2)])
+    rows, answers = asked(("b", 1), ("a", 1), ("b", 1), ("c", 1))[["k", "event_timestamp"]], []
+    for kind in (OURS, "duckdb"):
+        store = opened(tmp_path / kind, pattern, kind)
+        views = [store.get_feature_view("view")]
+        answers.append(historical_rows.stored(store, rows, views, times=False)["value"])
+    pd.testing.assert_series_equal(*answers, check_names=False)
+    assert answers[0].tolist()[:3] == [2, 1, 2]
+    with pytest.raises(FeatureError, match="does not tell from when features are: configure AsofOfflineStore"):
+        historical_rows.stored(store, rows, views, times=True)
 
 
 def test_what_is_persisted_is_what_was_answered(tmp_path):

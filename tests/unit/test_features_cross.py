@@ -90,3 +90,14 @@ def test_rows_become_arrays_with_absent_as_nan_none_and_zeros():
     assert found["user_genre_shown"].tolist() == [[1, 1, 0], [0, 0, 0]]
     with pytest.raises(FeatureError, match="user_age are missing"):
         columns.arrays(rows.drop(columns="user_age"), wanted)
+
+
+def test_lists_that_rows_share_and_lists_of_their_own_are_packed_alike():
+    one, other = np.array([1.0, 2.0], np.float32), [3.0]
+    values = np.empty(6, dtype=object)
+    values[:] = [one, None, other, one, np.nan, []]
+    expected = [[1, 2, 0], [0, 0, 0], [3, 0, 0], [1, 2, 0], [0, 0, 0], [0, 0, 0]]
+    assert columns.packed(values, 3).tolist() == expected
+    assert columns.packed([None if v is None else v for v in values], 3).tolist() == expected
+    assert columns.packed([], 2).shape == (0, 2)
+    assert columns.packed([None, []]).shape == (2, 0)
