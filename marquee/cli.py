@@ -11,6 +11,7 @@ from marquee import (
     data_commands,
     evaluation_commands,
     feature_commands,
+    skew_command,
     stack_commands,
     takedown_command,
 )
@@ -46,3 +47,4 @@ feature_commands.register(app)
 stack_commands.register(app)
 takedown_command.register(app)
 compact_command.register(app)
+skew_command.register(app)

@@ -81,7 +81,7 @@ class RecentFeatures:
         return len(self._pending)
 
     def row(self, user_id: str, at: datetime, *, missing: bool = False) -> Row | None:
-        """The member's row as known at ``at``, where the online store's is older or (``missing``) did not come.
+        """The member's row as known before ``at``, where the online store's is older or (``missing``) did not come.
 
         None where the online store's holds, where nothing is known of the member, or where nobody can say.
         """
@@ -101,7 +101,7 @@ class RecentFeatures:
         told = [self._store.known_since(table, user_ids, kept.at) for table in TABLES]
         found = {}
         for user in user_ids:
-            own = [[row for row in by.get(user, ()) if at is None or row["available_at"] <= at] for by in told]
+            own = [[row for row in by.get(user, ()) if at is None or row["available_at"] < at] for by in told]
             made = kept.row(user, *own)
             if made:
                 found[user] = made

@@ -53,7 +53,7 @@ class FeatureRows(UserRows, Online, Protocol):
 class Recent(Protocol):
     """What a member did in the last moments, where the online store does not have it."""
 
-    def __call__(self, user_id: str, at: datetime, *, missing: bool) -> Row | None: ...
+    def __call__(self, user_id: str, at: datetime, *, missing: bool = False) -> Row | None: ...
 
 
 @dataclass(frozen=True)
@@ -205,8 +205,11 @@ class Recommender:
         self, live: Live, request: PageRequest, history: History, exclude: AbstractSet[str], recent: Recent
     ) -> Recommendation:
         """The page, from whatever works. ``recent`` knows what the member did in the last moments."""
+        # Asked before the online store: a row that arrives there between the two questions would be in neither answer.
+        told = recent(request.user_id, request.at)
         user_row, missing = self._rows.row(request.user_id)
-        user_row = {**user_row, **(recent(request.user_id, request.at, missing=missing is not None) or {})}
+        told = recent(request.user_id, request.at, missing=True) if missing and told is None else told
+        user_row = {**user_row, **(told or {})}
         degradations = [missing] if missing else []
         known = bool(history.media) or (None if missing else any(v is not None for v in user_row.values()))
         used: UserRow | None = user_row

@@ -55,10 +55,7 @@ class FeatureStore:
         _require(rows, ("user_id", "media_id", AT))
         stored, computed = self._views(service)
         own = {str(name): rows[name].reset_index(drop=True) for name in rows.columns}
-        found: historical_rows.Columns = {}
-        for group in sorted({_question(view) for view in stored}):
-            views = [view for view in stored if _question(view) == group]
-            found |= self._as_of(rows, list(group[0]), views, times=times)
+        found = self._joined(rows, stored, times=times)
         for view in computed:
             found |= historical_rows.computed(view, own | found, self._lake.dataset.time_zone)
         return historical_rows.framed(rows, found)
@@ -74,7 +71,15 @@ class FeatureStore:
     def _stored(self, key: str, ids: Sequence[str], at: datetime) -> pd.DataFrame:
         rows = pd.DataFrame({key: list(ids), AT: pd.Timestamp(at)})
         views = [view for view in self._views(SERVICE)[0] if list(view.join_keys) == [key]]
-        return pd.DataFrame({key: rows[key], **self._as_of(rows, [key], views)})
+        return pd.DataFrame({key: rows[key], **self._joined(rows, views)})
+
+    def _joined(self, rows: pd.DataFrame, views: list[Any], *, times: bool = False) -> historical_rows.Columns:
+        """Columns of the views for each row, those that are asked alike together."""
+        columns: historical_rows.Columns = {}
+        for group in sorted({_question(view) for view in views}):
+            alike = [view for view in views if _question(view) == group]
+            columns |= self._as_of(rows, list(group[0]), alike, times=times)
+        return columns
 
     def materialize(self, start: datetime, end: datetime) -> Loaded:
         """Load the online rows of members with a snapshot from ``start`` to ``end`` (both included), as of ``end``.
@@ -149,8 +154,14 @@ class FeatureStore:
         return historical_rows.stored(self._store, asked, views, times=times)
 
     def _moments(self, at: "pd.Series[Any]", views: list[Any]) -> Any:
-        """Microseconds UTC; the start of the day where views hold daily snapshots, so that rows share answers."""
+        """Microseconds UTC; the start of the day where views hold daily snapshots, so that rows share answers.
+
+        Where a view has a row an event, what was known before the moment: logs that count in seconds know a watch from
+        the second on in which its title was shown, and a row must not see its own outcome.
+        """
         moments = pd.to_datetime(at, utc=True).dt.as_unit("us")
+        if any(view.tags.get("grain") == "event" for view in views):
+            moments = moments - pd.Timedelta(1, "us")
         if all(view.tags.get("grain") == "day" for view in views):
             local = moments.dt.tz_convert(days.zone(self._lake.dataset.time_zone))
             codes, distinct = pd.factorize(local.dt.date)

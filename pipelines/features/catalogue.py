@@ -8,22 +8,6 @@ from pipelines.features.catalogue_request import CROSS as CROSS
 from pipelines.features.feature import Feature as Feature
 from pipelines.features.feature import View
 
-NOT_YET_LIVE = frozenset(
-    (
-        "user_recent_completion",
-        "user_session_watches",
-        "user_session_watched_seconds",
-        "context_session_watches",
-        "context_session_minutes",
-        "context_minutes_since_watch",
-        "cross_recent_genre_share",
-        "cross_recently_watched",
-        "cross_search_match",
-    )
-)
-"""Features that change within the day. Offline they are exact to the moment, online only as of the last refresh, until
-events are pushed to the online store: a ranker that read them would be flattered by every backtest."""
-
 USER_VIEWS, MEDIA_VIEWS = catalogue_user.VIEWS, catalogue_media.VIEWS
 STORED = (*catalogue_user.FEATURES, *catalogue_media.FEATURES)
 COMPUTED = catalogue_request.FEATURES
@@ -60,6 +44,5 @@ def features(dataset: Dataset) -> tuple[Feature, ...]:
 
 
 def inputs(dataset: Dataset) -> tuple[str, ...]:
-    """The names that a ranker reads: everything but moments, which only grow, packed ones, and NOT_YET_LIVE."""
-    read = (f for f in features(dataset) if f.kind in ("numeric", "categorical"))
-    return tuple(f.name for f in read if f.name not in NOT_YET_LIVE)
+    """The names that a ranker reads: everything but moments, which only grow, and packed ones."""
+    return tuple(f.name for f in features(dataset) if f.kind in ("numeric", "categorical"))

@@ -38,10 +38,12 @@ def test_rankers_read_neither_moments_nor_histograms():
     assert not {"user_last_watch_at", "media_platform_at", "user_genre_watched", "media_genres"} & set(names)
 
 
-def test_rankers_read_no_feature_that_serving_cannot_know_to_the_moment():
-    named = {f.name for f in features(dataset())}
-    assert named >= catalogue.NOT_YET_LIVE
-    assert not catalogue.NOT_YET_LIVE & set(inputs(dataset()))
+def test_rankers_read_every_number_and_word_and_no_moment():
+    read = set(inputs(dataset()))
+    kinds = {f.kind for f in features(dataset()) if f.name in read}
+    assert kinds == {"numeric", "categorical"}
+    assert {"context_session_watches", "cross_recently_watched", "user_recent_completion"} <= read
+    assert not {"user_recent_watch_at", "user_session_seen_at"} & read
 
 
 def test_a_declared_column_may_not_take_a_name_or_one_that_feast_drops():

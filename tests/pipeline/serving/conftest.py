@@ -27,6 +27,7 @@ from pipelines.core import release
 from pipelines.core.settings import Settings
 from pipelines.core.tables import TIME
 from pipelines.features import catalogue, kept, sequence, stream
+from pipelines.features.pairs import MEDIA_NEEDS
 from pipelines.ranking import job as ranking
 from pipelines.ranking.logistic import Logistic
 from serving.app import create_app
@@ -35,6 +36,12 @@ from serving.recommender import Recommender
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MEDIA = [f"m{n:02d}" for n in range(40)]
 ABSENT = dict.fromkeys(("user_engaged_rate", "user_watched_seconds_mean", "user_last_watch_at", "user_language"))
+TYPES = {
+    "float": pa.float64(),
+    "string": pa.string(),
+    "floats": pa.list_(pa.float32()),
+    "strings": pa.list_(pa.string()),
+}
 RECENT = tuple(f.name for f in catalogue.STORED if f.view == stream.VIEW)
 PACKED = {"user_genre_watched": [1.0, 0.0], "user_genre_shown": [1.0, 1.0]}
 
@@ -72,6 +79,7 @@ def make_snapshot(home: Path, version: str = "s1") -> None:
     folder.mkdir(parents=True)
     numbers = ("media_duration_seconds", "media_release_at", "media_platform_at")
     media = {
+        **{f.name: pa.nulls(40, TYPES[f.dtype]) for f in catalogue.STORED if f.name in MEDIA_NEEDS},
         "media_id": MEDIA,
         "media_liking": np.linspace(1, 0, 40).astype(np.float32),
         "media_genres": [[1.0, 0.0] if n % 2 else [0.0, 1.0] for n in range(40)],

@@ -66,10 +66,10 @@ def test_a_page_reads_what_the_member_just_did_while_the_store_does_not_know_it(
     own_api.rows.trouble = down
     own_api.events(watch("w1", "m05", minutes=-9), search("s1", "space"))
 
-    found = used(own_api)
+    found = used(own_api, at=(NOON + timedelta(minutes=1)).isoformat())
     assert found["user_recent_media"] == [["m00", "m05"]]
     assert found["user_search_terms"] == [[2.0]]
-    assert found["context_minutes_since_watch"] == [9.0]
+    assert found["context_minutes_since_watch"] == [10.0]
     assert found["cross_recently_watched"] == [0.0] * len(found["row"]["media_ids"])
 
 
@@ -91,17 +91,34 @@ def test_a_failing_store_is_named_counted_and_tried_again_until_it_has_the_row(o
     own_api.until(lambda: not own_api.page()["degraded"])
 
 
+def test_a_row_that_is_pushed_while_the_page_reads_the_online_store_is_not_missed(own_api: Any) -> None:
+    own_api.rows.trouble = down
+    own_api.events(watch("w1", "m05", minutes=-9))
+    real = own_api.rows.user_row
+
+    def before_the_push(user_id: str, at: datetime | None = None) -> dict[str, object]:
+        own_api.rows.trouble = lambda: None
+        old = real(user_id)
+        own_api.until(lambda: "u1" in own_api.rows.recent)
+        return dict(old)
+
+    own_api.recommender._rows._seconds = 5.0
+    own_api.rows.user_row = before_the_push
+    assert used(own_api, at=(NOON + timedelta(minutes=1)).isoformat())["user_recent_media"] == [["m00", "m05"]]
+
+
 def test_an_event_of_the_past_takes_its_place_and_one_sent_twice_changes_nothing(own_api: Any) -> None:
     for sent in (watch("w2", "m06", minutes=-1), watch("w1", "m05", minutes=-9), watch("w1", "m05", minutes=-9)):
         own_api.events(sent)
     own_api.until(lambda: own_api.rows.recent.get("u1", {}).get("user_history") == ("m00", "m05", "m06"))
 
 
-def test_a_page_as_at_an_earlier_moment_knows_nothing_that_was_heard_after_it(own_api: Any) -> None:
+def test_a_page_knows_what_was_heard_before_it_and_nothing_else(own_api: Any) -> None:
     own_api.rows.trouble = down
     own_api.events(watch("w1", "m05", minutes=-9))
-    assert used(own_api, at=(NOON - timedelta(seconds=1)).isoformat())["user_recent_media"] == [["m00"]]
-    assert used(own_api, at=NOON.isoformat())["user_recent_media"] == [["m00", "m05"]]
+    instant = timedelta(microseconds=1)
+    assert used(own_api, at=NOON.isoformat())["user_recent_media"] == [["m00"]]
+    assert used(own_api, at=(NOON + instant).isoformat())["user_recent_media"] == [["m00", "m05"]]
 
 
 def test_the_log_names_release_snapshot_and_request_and_holds_every_feature_of_the_page(own_api: Any) -> None:
@@ -235,7 +252,7 @@ def test_without_the_kept_events_nothing_wrong_is_pushed_and_that_is_said(parts:
 
 def test_where_the_event_store_is_down_the_online_row_must_do(parts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     recent = parts.recent()
-    recent.heard(["u1"])
+    recent.heard(["u1", "u2"])
     assert recent.row("u1", NOON) is not None
     assert recent.row("u2", NOON) is None
     monkeypatch.setattr(parts.store, "known_since", lambda *_: (_ for _ in ()).throw(StackError("down")))
