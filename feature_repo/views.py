@@ -1,7 +1,5 @@
 """Feature views, made from the catalogue: snapshots of members and media, and two computed at the request."""
 
-from datetime import timedelta
-
 import entities
 import pandas as pd
 import sources
@@ -11,7 +9,7 @@ from feast.on_demand_feature_view import on_demand_feature_view
 from feast.types import Array, Float32, Float64, String
 
 from pipelines.core import packing
-from pipelines.features import catalogue, stream
+from pipelines.features import catalogue, freshness, stream
 
 TYPES = {"float": Float64, "string": String, "floats": Array(Float32), "strings": Array(String)}
 PACKED = dict(zip(packing.COLUMNS, (Array(Float64), Array(String), Array(Float32)), strict=True))
@@ -44,7 +42,7 @@ def snapshots(
     return FeatureView(
         name=view,
         entities=[entity],
-        ttl=timedelta(0),
+        ttl=freshness.limit(view),
         schema=[Field(name=entity.join_key, dtype=String), *fields(view)],
         source=source or sources.snapshots(view),
         online=online,
@@ -63,7 +61,7 @@ def online_row() -> FeatureView:
     return FeatureView(
         name="user_online",
         entities=[entities.user],
-        ttl=timedelta(0),
+        ttl=freshness.FOREVER,
         schema=[Field(name="user_id", dtype=String), *(Field(name=n, dtype=t) for n, t in PACKED.items())],
         online=True,
         tags={"layout": layout.text, "zone": sources.lake.dataset.time_zone, "owner": "features"},

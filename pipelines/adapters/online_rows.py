@@ -8,7 +8,7 @@ view declares (its ttl in Feast) counts as absent here as it does in training, a
 import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -40,17 +40,13 @@ class OnlineRows:
         self.views = [store.get_feature_view(name) for name in self.layout.views]
         self.stale: Counter[str] = Counter()
         self._counting = threading.Lock()
+        self._limits = {view.name: view.ttl // MICROSECOND for view in (*self.views, self.pushed) if view.ttl}
         self._kinds = {feature.name: feature.dtype for feature in self.pushed.features}
 
     @property
     def online(self) -> Any:
         """The online store itself: pipelines.adapters.online_redis or online_sqlite."""
         return self._store.provider.online_store
-
-    @cached_property
-    def limits(self) -> dict[str, timedelta]:
-        """View -> how old its row may be; views without a limit are left out."""
-        return {view.name: view.ttl for view in (*self.views, self.pushed) if view.ttl}
 
     @cached_property
     def absent(self) -> dict[str, Any]:
@@ -73,9 +69,10 @@ class OnlineRows:
         daily = self._unpacked(packed) if packed else None
         if daily:
             found |= daily[0]
-            for view in self._too_old(daily[1].items(), self._day(at)):
+            times = ((view, round(time * 1e6)) for view, time in daily[1].items())
+            for view in self._too_old(times, self._day(at)):
                 found |= dict.fromkeys(self.layout.of_view[view])
-        if pushed and not self._too_old([(self.pushed.name, pushed[0] / 1e6)], at):
+        if pushed and not self._too_old([(self.pushed.name, pushed[0])], at):
             found |= {name: _value(pushed[1].get(name)) for name in self._kinds}
         return found
 
@@ -83,11 +80,11 @@ class OnlineRows:
         numbers, words, floats = (_value(row[1].get(name)) or [] for name in COLUMNS)
         return self.layout.unpack(numbers, words, floats)
 
-    def _too_old(self, times: Iterable[tuple[str, float]], at: datetime | None) -> list[str]:
+    def _too_old(self, times: Iterable[tuple[str, int]], at: datetime | None) -> list[str]:
         if at is None:
             return []
-        moment, limits = at.timestamp(), self.limits
-        found = [view for view, time in times if view in limits and moment - time > limits[view].total_seconds()]
+        now = (at - EPOCH) // MICROSECOND
+        found = [view for view, time in times if view in self._limits and now - time > self._limits[view]]
         if found:
             with self._counting:
                 self.stale.update(found)

@@ -16,7 +16,7 @@ from pipelines.core.errors import FeatureError
 from pipelines.core.lake import Lake
 from pipelines.core.packing import COLUMNS
 from pipelines.core.settings import Settings
-from pipelines.features import catalogue
+from pipelines.features import catalogue, freshness
 
 ZONE = "America/Sao_Paulo"
 FIRST = date(2026, 3, 1)
@@ -216,3 +216,42 @@ def test_no_rows_push_nothing_and_missing_columns_are_named(stage):
     assert stage.store.user_row("u3")["user_session_watches"] is None
     with pytest.raises(FeatureError, match="rows for user_recent_push lack user_history, event_timestamp: they need"):
         stage.store.push_recent(row.drop(columns=["user_history", "event_timestamp"]))
+
+
+ENDLESS = "user_attributes"
+
+
+def filled(view):
+    """A value for every feature of the view."""
+    values = {"float": 1.0, "string": "x", "floats": [1.0], "strings": ["x"]}
+    return {f.name: values[f.dtype] for f in catalogue.features(DATASET) if f.view == view}
+
+
+def of_view(row, view):
+    return {f.name: row[f.name] for f in catalogue.features(DATASET) if f.view == view}
+
+
+@pytest.mark.parametrize("view", [v for v in catalogue.USER_VIEWS if v != "user_recent"])
+def test_a_daily_row_older_than_its_views_limit_is_absent_offline_and_online_alike(stage, publish_snapshots, view):
+    publish_snapshots(stage.lake, FIRST, **{view: [{"user_id": "u1"} | filled(view)]})
+    stage.store.materialize_through(start(0))
+    allowed = freshness.limit(view).days or 4000
+    for day in (allowed, allowed + 1):
+        at = start(day) + timedelta(hours=15)
+        online, offline = stage.store.user_row("u1", at), stage.store.member_rows(["u1"], at).iloc[0]
+        there = bool(known(of_view(online, view)))
+        assert there == bool(offline[list(of_view(online, view))].notna().any()) == (day == allowed or view == ENDLESS)
+    assert stage.store.stale.get(view, 0) == (view != ENDLESS)
+
+
+def test_what_a_member_did_a_quarter_ago_is_not_lately_offline_or_online(stage, publish_snapshots):
+    at = start(0) + timedelta(hours=5, microseconds=1)
+    publish_snapshots(stage.lake, FIRST, user_recent=[{"user_id": "u1", "at": at, "user_history": ["m1"]}])
+    stage.store.materialize_through(start(1))
+    last = at + freshness.LATELY
+    for moment, history in ((last, ["m1"]), (last + timedelta(microseconds=1), None)):
+        offline = stage.store.member_rows(["u1"], moment)["user_history"][0]
+        assert stage.store.user_row("u1", moment)["user_history"] == history
+        assert (None if offline is None else list(offline)) == history
+    assert stage.store.stale == {"user_recent": 1}
+    assert stage.store.user_row("u1")["user_history"] == ["m1"], "without a moment nothing is too old"
