@@ -1,0 +1,95 @@
+"""How long one member's online row takes: Feast's own way with 20 plain columns beside ours with every view.
+
+``python benchmarks/online_row.py [MEMBERS] [QUESTIONS]`` (5,000 and 4,000 where nothing is named). Both sides read from
+SQLite and from a Redis started here, in turn, one member at a time in random order, in one process with the collector
+frozen after loading, as the API has it. The last lines are the bars; the exit status is 1 where one is missed.
+"""
+
+import gc
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from materialisation import BEGIN, END, NUMBERS, PLAIN, fill, load_plain, plain_store, redis
+from pydantic import SecretStr
+
+from pipelines.adapters.feature_store import FeatureStore
+from pipelines.features import catalogue
+
+BAR, MEMBERS, QUESTIONS, ROUND = 3.0, 5_000, 4_000, 500
+
+
+def milliseconds(ask: Callable[[str], object], asked: list[str]) -> list[float]:
+    """How long each question took."""
+    found = []
+    for user in asked:
+        began = time.perf_counter()
+        ask(user)
+        found.append((time.perf_counter() - began) * 1e3)
+    return found
+
+
+def main(members: int, questions: int) -> int:
+    """A line a side and store, then the bars."""
+    with tempfile.TemporaryDirectory() as folder, redis() as server:
+        home, rng = Path(folder), np.random.default_rng(5)
+        settings = fill(home, members)
+        url = SecretStr(f"redis://127.0.0.1:{server.port}/2")
+        sides: dict[str, Callable[[str], object]] = {}
+        for name, own in {"SQLite": settings, "Redis": settings.model_copy(update={"redis_url": url})}.items():
+            store = FeatureStore(own)
+            store.apply()
+            store.materialize(BEGIN, END)
+            sides[f"ours, all member views, {name}"] = lambda user, store=store: store.user_row(user, END)
+        refs = [f"{PLAIN}:plain_{n}" for n in range(NUMBERS)]
+        address = f"127.0.0.1:{server.port},db=1"
+        online = {
+            "SQLite": {"type": "sqlite", "path": str(home / "plain.db")},
+            "Redis": {"type": "redis", "connection_string": address},
+        }
+        for name, config in online.items():
+            plain = plain_store(home, config)
+            load_plain(plain)
+            sides[f"Feast, {NUMBERS} numbers, {name}"] = lambda user, plain=plain: plain.get_online_features(
+                refs, [{"user_id": user}]
+            ).to_dict()
+        taken = measured(sides, [f"u{n}" for n in rng.integers(0, members, questions)])
+    return report(taken)
+
+
+def measured(sides: dict[str, Callable[[str], object]], asked: list[str]) -> dict[str, list[float]]:
+    """Milliseconds of every question, side by side: the sides take turns, so that each meets the same noise."""
+    for ask in sides.values():
+        milliseconds(ask, asked[:50])
+    gc.collect()
+    gc.freeze()
+    taken: dict[str, list[float]] = {name: [] for name in sides}
+    for first in range(0, len(asked), ROUND):
+        for name, ask in sides.items():
+            taken[name] += milliseconds(ask, asked[first : first + ROUND])
+    gc.unfreeze()
+    return taken
+
+
+def report(taken: dict[str, list[float]]) -> int:
+    """Print the quantiles and the bars; the exit status."""
+    count = sum(f.view in catalogue.USER_VIEWS for f in catalogue.STORED)
+    print(f"one member's row, milliseconds; ours is all {count} features of {len(catalogue.USER_VIEWS)} views")
+    print("side                                  p50      p99")
+    for name, found in taken.items():
+        print(f"{name:<34} {np.quantile(found, 0.5):>6.2f} {np.quantile(found, 0.99):>8.2f}")
+    held = []
+    for name in ("Redis", "SQLite"):
+        p99 = float(np.quantile(taken[f"ours, all member views, {name}"], 0.99))
+        held.append(p99 < BAR)
+        said = f"{p99:.2f} ms | under {BAR:g} ms | {'met' if held[-1] else 'missed'}"
+        print(f"bar: one member's row from {name}, p99 | {said}")
+    return 0 if all(held) else 1
+
+
+if __name__ == "__main__":
+    sizes = [int(size) for size in sys.argv[1:]]
+    sys.exit(main(*(sizes + [MEMBERS, QUESTIONS][len(sizes) :])))
