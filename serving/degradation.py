@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Protocol
 
 from pipelines.core.contracts import History
@@ -17,9 +18,15 @@ UserRow = Mapping[str, object]
 
 
 class UserRows(Protocol):
-    """Where a member's online features come from; an unknown member's are all None."""
+    """Where a member's online features come from; an unknown member's are all None, and so are those too old at ``at``.
 
-    def user_row(self, user_id: str) -> UserRow: ...
+    ``stale``: view -> how many rows were too old, since it was opened.
+    """
+
+    @property
+    def stale(self) -> Mapping[str, int]: ...
+
+    def user_row(self, user_id: str, at: datetime | None = None) -> UserRow: ...
 
     def fingerprint(self) -> str: ...
 
@@ -45,13 +52,18 @@ class PatientRows:
         except Exception as exc:
             self._failed(exc)
 
-    def row(self, user_id: str) -> tuple[UserRow, str | None]:
-        """The member's features; or every one absent, and what is wrong."""
+    @property
+    def stale(self) -> Mapping[str, int]:
+        """View -> how many rows were too old, since the source was opened last."""
+        return self._source.stale if self._source else {}
+
+    def row(self, user_id: str, at: datetime) -> tuple[UserRow, str | None]:
+        """The member's features at ``at``; or every one absent, and what is wrong."""
         source = self._source
         if self.trouble or source is None:
             return self._absent, self.trouble
         try:
-            return self._workers.submit(source.user_row, user_id).result(self._seconds), None
+            return self._workers.submit(source.user_row, user_id, at).result(self._seconds), None
         except Exception as exc:
             return self._absent, self._failed(exc)
 

@@ -193,6 +193,11 @@ class Recommender:
         histories = self.live.pager.snapshot.histories if self.live else {}
         return sorted(histories, key=lambda user: (-len(histories[user].media), user))[:limit]
 
+    @property
+    def stale(self) -> Mapping[str, int]:
+        """View -> how many online rows were older than its limit and counted as absent."""
+        return self._rows.stale
+
     def online(self) -> Online:
         """The feature store, opened anew, to be pushed to."""
         return self._features()
@@ -207,7 +212,7 @@ class Recommender:
         """The page, from whatever works. ``recent`` knows what the member did in the last moments."""
         # Asked before the online store: a row that arrives there between the two questions would be in neither answer.
         told = recent(request.user_id, request.at)
-        user_row, missing = self._rows.row(request.user_id)
+        user_row, missing = self._rows.row(request.user_id, request.at)
         told = recent(request.user_id, request.at, missing=True) if missing and told is None else told
         user_row = {**user_row, **(told or {})}
         degradations = [missing] if missing else []

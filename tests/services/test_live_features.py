@@ -124,3 +124,19 @@ def test_the_next_refresh_does_not_put_the_row_of_the_morning_over_it(served: Se
     before = served.features.user_row("u1")["user_searches"]
     features.materialize(served.features.settings, DAY)
     assert served.features.user_row("u1")["user_searches"] == before
+
+
+def test_processes_that_hear_of_one_member_in_turn_end_with_the_row_of_all_events(served: Served) -> None:
+    held = served.recent._kept()
+    other = RecentFeatures(served.events, lambda: held, lambda: FeatureStore(served.features.settings))
+    other.start()
+    try:
+        for n in range(20):
+            at = NOON + timedelta(hours=1, microseconds=n)
+            sent = [watch(f"turn{n}", f"m{n % 4}", at)]
+            changed = (served.recent, other)[n % 2].heard
+            hear(sent, now=at, store=served.events, known=lambda _: True, changed=changed)
+        took = served.seconds_until(lambda row: row["user_recent_media"][-20:] == [f"m{n % 4}" for n in range(20)])
+        assert took < 2.0
+    finally:
+        other.close()

@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -139,9 +140,12 @@ class Rows:
         self.trouble: Callable[[], None] = lambda: None
         self.defined = "none"
         self.recent: dict[str, dict[str, Any]] = {}
+        self.stale: Counter[str] = Counter()
 
     def user_row(self, user_id: str, at: datetime | None = None) -> dict[str, object]:
         self.trouble()
+        if at and at > NOON + timedelta(days=90):
+            self.stale.update(["user_recent"])
         known = PACKED | {"user_language": "en"} if user_id == "u1" else {}
         return ABSENT | dict.fromkeys((*PACKED, *RECENT)) | known | self.recent.get(user_id, {})
 

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
@@ -13,6 +14,8 @@ from pipelines.core.errors import StackError
 from pipelines.core.settings import Settings
 from serving.app import create_app
 from serving.degradation import PatientRows
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def test_without_a_champion_the_remedy_is_named(bare_api: Any) -> None:
@@ -118,6 +121,12 @@ def test_without_the_feature_store_there_is_a_page_that_says_so(own_api: Any) ->
     own_api.until(lambda: not own_api.page()["degraded"])
 
 
+def test_rows_that_are_too_old_at_the_moment_of_the_page_are_counted(own_api: Any) -> None:
+    assert own_api.client.get("/readyz").json()["stale_features"] == {}
+    own_api.page(at="2026-09-01T12:00:00Z")
+    assert own_api.client.get("/readyz").json()["stale_features"] == {"user_recent": 1}
+
+
 def test_a_slow_feature_store_does_not_make_the_page_slow(own_api: Any) -> None:
     own_api.rows.trouble = lambda: time.sleep(1.0)
 
@@ -155,7 +164,9 @@ def test_a_source_that_failed_is_asked_again_once_it_opens() -> None:
     failing, asked = [False], []
 
     class Source:
-        def user_row(self, user_id: str) -> dict[str, object]:
+        stale: ClassVar[dict[str, int]] = {}
+
+        def user_row(self, user_id: str, at: datetime | None = None) -> dict[str, object]:
             asked.append(user_id)
             if failing[0]:
                 raise OSError
@@ -165,17 +176,17 @@ def test_a_source_that_failed_is_asked_again_once_it_opens() -> None:
             return "f"
 
     patient = PatientRows(Source)
-    assert patient.row("u1") == ({}, "the feature store is not open yet")
+    assert patient.row("u1", NOON) == ({}, "the feature store is not open yet")
     patient.open()
     failing[0] = True
-    assert patient.row("u1") == ({"user_age": None}, "the feature store did not answer (OSError)")
+    assert patient.row("u1", NOON) == ({"user_age": None}, "the feature store did not answer (OSError)")
     patient.open()
     asked.clear()
-    assert patient.row("u1")[0] == {"user_age": None}
+    assert patient.row("u1", NOON)[0] == {"user_age": None}
     assert asked == []
     failing[0] = False
     patient.open()
-    assert patient.row("u1") == ({"user_age": 40}, None)
+    assert patient.row("u1", NOON) == ({"user_age": 40}, None)
     patient.close()
 
 
