@@ -95,10 +95,9 @@ def as_array(column: pa.ChunkedArray) -> np.ndarray:
     """
     whole = column.combine_chunks()
     if pa.types.is_list(whole.type) or pa.types.is_large_list(whole.type):
-        rows = [row if row is not None else [] for row in whole.to_pylist()]
-        packed = np.zeros((len(rows), max(map(len, rows), default=0)), dtype=np.float32)
-        for place, row in enumerate(rows):
-            packed[place, : len(row)] = row
+        lengths = np.asarray(pc.fill_null(pc.list_value_length(whole), 0), dtype=np.int64)
+        packed = np.zeros((len(whole), int(lengths.max(initial=0))), dtype=np.float32)
+        packed[np.arange(packed.shape[1]) < lengths[:, None]] = np.asarray(pc.list_flatten(whole))
         return packed
     if pa.types.is_string(whole.type) or pa.types.is_large_string(whole.type):
         return np.asarray(whole.to_numpy(zero_copy_only=False), dtype=object)

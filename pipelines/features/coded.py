@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipelines.core import tables
 from pipelines.core.dataset import Dataset
@@ -25,7 +24,8 @@ def publish(
     for view, span in spans.items():
         before, last = number(span.first) - 1, number(span.last)
         if view == titles.VIEW:
-            found = _due(known.table(), titles.KEY, before, last, whole=span.whole)
+            rows_due, moved = _due(known, before, last, whole=span.whole)
+            found = known.table(rows_due).add_column(1, "e", pa.array(moved, pa.int64()))
         else:
             watched = tastes.engaged(read["watches"], read["ratings"], dataset, before, last, whole=span.whole)
             found = tastes.snapshots(watched.to_pyarrow(), known, before, last, whole=span.whole)
@@ -33,14 +33,14 @@ def publish(
     return rows
 
 
-def _due(found: pa.Table, key: str, before: int, last: int, *, whole: bool) -> pa.Table:
-    """Rows of the days ``before`` to ``last``, by day and key; ``whole`` brings each key's last earlier one forward."""
-    days = found["e"].to_numpy()
-    if whole:
-        moved = np.maximum(days, before)
-        names = found[key].to_numpy(zero_copy_only=False).astype(str)
-        order = np.lexsort((days, moved, names))
-        last_of = np.append((names[order][1:] != names[order][:-1]) | (np.diff(moved[order]) != 0), True)[: len(order)]
-        found = found.set_column(found.schema.get_field_index("e"), "e", pa.array(moved)).take(pa.array(order[last_of]))
-    due = found.filter(pc.and_(pc.greater_equal(found["e"], before), pc.less_equal(found["e"], last)))
-    return due.sort_by([("e", "ascending"), (key, "ascending")])
+def _due(known: titles.Titles, before: int, last: int, *, whole: bool) -> tuple[titles.Whole, titles.Whole]:
+    """The versions of the days ``before`` to ``last``, by day and id, and those days.
+
+    ``whole`` brings each title's last earlier version forward to ``before``.
+    """
+    days = np.maximum(known.since, before) if whole else known.since
+    rows = np.flatnonzero((days >= before) & (days <= last))
+    # They stand in the order of days and ids: of a title that comes twice on one day now, the later one counts.
+    latest = {(known.ids[row], days[row]): row for row in rows.tolist()}
+    due = np.array(sorted(latest.values(), key=lambda row: (days[row], known.ids[row])), dtype=np.int64)
+    return due, days[due]

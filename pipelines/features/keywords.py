@@ -7,7 +7,7 @@ from collections.abc import Sequence
 COUNT = 5
 
 
-def keywords(since: Sequence[int], synopses: Sequence[Sequence[str]]) -> list[list[str]]:
+def keywords(since: Sequence[int], synopses: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """The COUNT words of each synopsis with the highest tf-idf, best first; of equals the one that comes first.
 
     since: the day on which each became known, ascending. A synopsis weighs once, however many episodes share it, and
@@ -15,13 +15,13 @@ def keywords(since: Sequence[int], synopses: Sequence[Sequence[str]]) -> list[li
     """
     seen: set[tuple[str, ...]] = set()
     holding: Counter[str] = Counter()
-    found: list[list[str]] = []
+    found: list[tuple[str, ...]] = []
     done = 0
     while done < len(since):
         end = done
         while end < len(since) and since[end] == since[done]:
             end += 1
-        texts = [tuple(words) for words in synopses[done:end]]
+        texts = synopses[done:end]
         new = [text for text in dict.fromkeys(texts) if text and text not in seen]
         seen.update(new)
         for text in new:
@@ -32,6 +32,6 @@ def keywords(since: Sequence[int], synopses: Sequence[Sequence[str]]) -> list[li
     return found
 
 
-def _best(text: tuple[str, ...], holding: Counter[str], known: int) -> list[str]:
+def _best(text: tuple[str, ...], holding: Counter[str], known: int) -> tuple[str, ...]:
     score = {word: round(times * math.log((1 + known) / holding[word]), 9) for word, times in Counter(text).items()}
-    return sorted(score, key=lambda word: -score[word])[:COUNT]
+    return tuple(sorted(score, key=lambda word: -score[word])[:COUNT])

@@ -11,6 +11,7 @@ from typing import Any
 import ibis
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 from scipy.sparse import csr_matrix
 
@@ -84,14 +85,15 @@ def _version(titles: Titles, media: npt.NDArray[np.object_], days: Whole) -> Who
     """(n,) which version of its title each watch met: the last one known by that day, else the first; -1 = unknown."""
     if not len(titles.ids):
         return np.full(len(media), -1)
-    distinct, own = np.unique(titles.ids.astype(str), return_inverse=True)
+    own, distinct = pd.factorize(titles.ids)
     order = np.lexsort((titles.since, own))
     scale = int(max(titles.since.max(), days.max(initial=0))) + 2
     keys = own[order] * scale + np.clip(titles.since[order], 0, None)
-    asked = np.searchsorted(distinct, media.astype(str)).clip(max=len(distinct) - 1)
+    asked = pd.Index(distinct).get_indexer(pd.Index(media))
     place = np.searchsorted(keys, asked * scale + np.clip(days, 0, None), side="right") - 1
     first = np.searchsorted(own[order], asked)
-    known = distinct[asked] == media.astype(str)
+    known = asked >= 0
+    place, first = place.clip(0), first.clip(max=len(order) - 1)
     return np.where(known, order[np.maximum(place, first)], -1)
 
 
@@ -137,9 +139,8 @@ def _of_members(names: pa.Array, watched: _Watched, titles: Titles, base: int, l
         by_title = csr_matrix((times[due], (rows, met[due])), shape=(len(every), len(titles.ids)))
         return _within_members(np.asarray((by_title @ codes).todense(), dtype=np.int64), every // scale)
 
-    units = csr_matrix(np.rint(titles.packed["media_embedding"] * UNITS).astype(np.int64))
     columns: dict[str, npt.NDArray[Any]] = {n: running(_by_code(titles, of), (entered, 1)) for n, of in BY_CODE.items()}
-    columns["user_embedding"] = running(units, (entered, 1)) / UNITS
+    columns["user_embedding"] = running(csr_matrix(titles.units)[titles.look], (entered, 1)) / UNITS
     of_genre = _by_code(titles, "genres")
     columns |= {f"user_genre_watched{span}": running(of_genre, (entered, 1), (at, -1)) for span, at in left.items()}
     held = {name: as_lists(values) for name, values in columns.items()}
@@ -160,8 +161,6 @@ def _width(titles: Titles, column: str) -> int:
 
 def _by_code(titles: Titles, column: str) -> Any:
     """(titles, width) how often each title counts at each place."""
-    codes = titles.genres if column == "genres" else titles.packed[column]
-    row, _ = held = np.nonzero(codes)
-    width = _width(titles, column)
-    place = (codes[held].astype(np.int64) - 1) % max(width if column == "genres" else FOLD, 1)
-    return csr_matrix((np.ones(len(row), np.int64), (row, place)), shape=(len(codes), width))
+    codes, width = titles.codes[column], _width(titles, column)
+    places = (codes.values - 1) % (max(width, 1) if column == "genres" else FOLD)
+    return csr_matrix((np.ones(len(places), np.int64), places, codes.edges), shape=(len(titles.ids), width))

@@ -3,7 +3,7 @@
 Text is cut into words here, in Python, once a distinct text and refresh; what is counted of events stays in the engine.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from pipelines.features.events import usable_day
 from pipelines.features.keywords import keywords
 from pipelines.features.text import words
 from pipelines.features.versions import of_days
+from pipelines.features.vocabulary import Codes
 
 VIEW, KEY = "media_text", "media_id"
 COLUMNS = (
@@ -46,27 +47,31 @@ WIDTHS = {
 }
 """How many codes each packed column of the view holds at most."""
 
-Lists = list[list[str]]
+Words = tuple[str, ...]
+Whole = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Titles:
     """Every version of every title, in the order in which they became known: by day, then by id.
 
-    ids: (n,) strings. since: (n,) the day of each. packed: the columns of the view, (n, width) float32 each.
-    genres: (n, the most) codes of vocabulary/genres from 1, 0 pads. sizes: how many values each vocabulary has.
+    ids: (n,) strings. since: (n,) the day of each. codes: those of WIDTHS and of ``genres``. units: (d, 32) the
+    distinct embeddings in whole embedding.UNITS; look: (n,) which of them each has. sizes: how many values each
+    vocabulary has.
     """
 
     ids: npt.NDArray[np.object_]
-    since: npt.NDArray[np.int64]
-    packed: Mapping[str, npt.NDArray[np.float32]]
-    genres: npt.NDArray[np.float32]
+    since: Whole
+    codes: Mapping[str, Codes]
+    units: embedding.Units
+    look: Whole
     sizes: Mapping[str, int]
 
-    def table(self) -> pa.Table:
-        """media_id, e and the view's columns."""
-        columns = {name: as_lists(values) for name, values in self.packed.items()}
-        return pa.table({KEY: pa.array(self.ids, pa.string()), "e": pa.array(self.since, pa.int64()), **columns})
+    def table(self, rows: Whole) -> pa.Table:
+        """media_id and the view's columns, of some rows."""
+        columns = {name: self.codes[name].lists(rows) for name in WIDTHS}
+        columns["media_embedding"] = as_lists(self.units[self.look[rows]] / embedding.UNITS)
+        return pa.table({KEY: pa.array(self.ids[rows], pa.string()), **columns})
 
 
 def as_lists(values: npt.NDArray[Any]) -> pa.ListArray:
@@ -83,7 +88,7 @@ def read(media: Any, before: Any, dataset: Dataset) -> pa.Table:
     return versions.select(KEY, *COLUMNS, e=day).order_by("e", KEY).to_pyarrow()
 
 
-def known(lake: Lake, found: pa.Table, genres: Sequence[str]) -> Titles:
+def known(lake: Lake, found: pa.Table, genres: tuple[str, ...]) -> Titles:
     """The titles of ``read``'s rows; the vocabularies of the lake grow by what is new in them."""
     said = _said(found)
 
@@ -104,59 +109,69 @@ def known(lake: Lake, found: pa.Table, genres: Sequence[str]) -> Titles:
         "media_language_code": ("original_language", grown(vocabulary.LANGUAGES, "original_language")),
         "media_code": ("id", grown(vocabulary.MEDIA, "id")),
     }
-    packed = {name: vocabulary.coded(said[column], values, WIDTHS[name]) for name, (column, values) in of.items()}
-    packed["media_embedding"] = (embedding.embeddings(_tokens(said)) / embedding.UNITS).astype(np.float32)
+    of["genres"] = ("genres", genres)
+    units, look = _embedded(said)
     return Titles(
         ids=found[KEY].to_numpy(zero_copy_only=False),
         since=found["e"].to_numpy(),
-        packed=packed,
-        genres=vocabulary.coded(said["genres"], genres, max(map(len, said["genres"]), default=0)),
-        sizes={name: len(values) for name, (_, values) in of.items()} | {"genres": len(genres)},
+        codes={
+            name: vocabulary.coded(said[column], values, WIDTHS.get(name, len(values)))
+            for name, (column, values) in of.items()
+        },
+        units=units,
+        look=look,
+        sizes={name: len(values) for name, (_, values) in of.items()},
     )
 
 
-def _said(found: pa.Table) -> dict[str, Lists]:
+def _said(found: pa.Table) -> dict[str, list[Words]]:
     """Per version: the words of its texts, its names and its lists, and all words that a search may find it by."""
     held = {name: found[name].to_pylist() for name in COLUMNS}
     cut = _Cutter()
     said = {name: [cut(text) for text in held[name]] for name in ("title", "original_title", "synopsis")}
-    said |= {name: [_listed(row) for row in held[name]] for name in ("genres", "tags", "actors")}
+    said |= {
+        name: [tuple(filter(None, row)) if row else () for row in held[name]] for name in ("genres", "tags", "actors")
+    }
     single = ("director", "creator", "composer", "original_language")
-    said |= {name: [_listed([value]) for value in held[name]] for name in single}
-    said["id"] = [[media] for media in found[KEY].to_pylist()]
+    said |= {name: [(value,) if value else () for value in held[name]] for name in single}
+    said["id"] = [(media,) for media in found[KEY].to_pylist()]
     said["keywords"] = keywords(found["e"].to_pylist(), said["synopsis"])
-    named = ("tags", "genres", "actors", "director", "creator")
-    said["search"] = [
-        [*title, *original, *(word for names in lists for name in names for word in cut(name))]
-        for title, original, *lists in zip(
-            said["title"], said["original_title"], *(said[n] for n in named), strict=True
-        )
-    ]
+    parts = list(zip(*(said[name] for name in SEARCHED), strict=True))
+    words_of = {part: _searched(part, cut) for part in dict.fromkeys(parts)}
+    said["search"] = [words_of[part] for part in parts]
     return said
+
+
+SEARCHED = ("title", "original_title", "tags", "genres", "actors", "director", "creator")
+"""What a search may find a title by; the first two are words already, the others names."""
+
+
+def _searched(part: tuple[Words, ...], cut: "_Cutter") -> Words:
+    title, original, *named = part
+    return (*title, *original, *(word for names in named for name in names for word in cut(name)))
 
 
 class _Cutter:
     """Words of a text, cut once however often it comes."""
 
     def __init__(self) -> None:
-        self._known: dict[str, list[str]] = {}
+        self._known: dict[str, Words] = {}
 
-    def __call__(self, text: str | None) -> list[str]:
+    def __call__(self, text: str | None) -> Words:
         if not text:
-            return []
+            return ()
         if text not in self._known:
-            self._known[text] = words(text)
+            self._known[text] = tuple(words(text))
         return self._known[text]
-
-
-def _listed(values: Iterable[str | None] | None) -> list[str]:
-    return [value for value in values or () if value]
 
 
 TOKENS = ("genres", "tags", "keywords", "actors", "director", "creator", "composer", "original_language")
 """What an embedding is made of."""
 
 
-def _tokens(said: Mapping[str, Lists]) -> Lists:
-    rows = zip(*(said[name] for name in TOKENS), strict=True)
-    return [[f"{name}:{word}" for name, own in zip(TOKENS, row, strict=True) for word in own] for row in rows]
+def _embedded(said: Mapping[str, list[Words]]) -> tuple[embedding.Units, Whole]:
+    """The distinct embeddings, and which of them each title has: many titles say the same of themselves."""
+    rows = list(zip(*(said[name] for name in TOKENS), strict=True))
+    place = {row: n for n, row in enumerate(dict.fromkeys(rows))}
+    tokens = [[f"{name}:{word}" for name, own in zip(TOKENS, row, strict=True) for word in own] for row in place]
+    return embedding.embeddings(tokens), np.fromiter((place[row] for row in rows), np.int64, len(rows))

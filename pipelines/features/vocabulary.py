@@ -1,6 +1,7 @@
 """Saved vocabularies: a value's code is its row, which never changes; new values only join at the end."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -27,14 +28,26 @@ def grow(lake: Lake, name: str, values: Iterable[str]) -> tuple[str, ...]:
     return after
 
 
-def coded(rows: Sequence[Sequence[str]], values: Sequence[str], width: int) -> npt.NDArray[np.float32]:
-    """(n, width): the codes of each row's first ``width`` words, each once, counted from 1; 0 pads.
+@dataclass(frozen=True)
+class Codes:
+    """Lists of codes, one after another: row n holds ``values[edges[n] : edges[n + 1]]``, each counted from 1."""
 
-    A word that the vocabulary does not have is left out.
-    """
+    edges: npt.NDArray[np.int64]
+    values: npt.NDArray[np.int64]
+
+    def lists(self, rows: npt.NDArray[np.int64]) -> pa.ListArray:
+        """The lists of some rows, as float32."""
+        edges = pa.array(self.edges, pa.int32())
+        return pa.ListArray.from_arrays(edges, pa.array(self.values.astype(np.float32))).take(pa.array(rows))
+
+
+def coded(rows: Sequence[Sequence[str]], values: Sequence[str], width: int) -> Codes:
+    """The codes of each row's first ``width`` words, each once; words that the vocabulary lacks are left out."""
     code = {value: place for place, value in enumerate(values, start=1)}
-    found = np.zeros((len(rows), width), dtype=np.float32)
-    for place, row in enumerate(rows):
-        own = [code[word] for word in dict.fromkeys(row) if word in code][:width]
-        found[place, : len(own)] = own
-    return found
+    found: list[int] = []
+    edges = np.zeros(len(rows) + 1, dtype=np.int64)
+    for place, row in enumerate(rows, start=1) if code else ():
+        if row:
+            found += [code[word] for word in dict.fromkeys(row) if word in code][:width]
+        edges[place] = len(found)
+    return Codes(edges, np.array(found, dtype=np.int64))
