@@ -5,6 +5,8 @@ from typing import Any
 
 from marquee import console
 
+ABLATED = ("ranker.auc", "ranker.log_loss", "page.ndcg@10")
+
 
 def figures(title: str, found: Mapping[str, Any]) -> None:
     """One figure a line, with its interval."""
@@ -13,19 +15,18 @@ def figures(title: str, found: Mapping[str, Any]) -> None:
 
 def ablation(title: str, found: Mapping[str, Any]) -> None:
     """A line a group: what the ranker scores without it, and what it adds."""
-    columns = ("left out", "read", "AUC", "log loss", "NDCG@10", "adds AUC", "adds log loss", "adds NDCG@10", "verdict")
+    columns = ("group", "read", "AUC", "log loss", "NDCG@10", "adds AUC", "adds log loss", "adds NDCG@10", "verdict")
     console.table(
         f"What each group of features adds, {title}", columns, [_trial(outcome) for outcome in found["outcomes"]]
     )
     for outcome in found["outcomes"]:
         console.line(f"{outcome['group']}: {outcome['meaning']}")
-    for group in found["unread"]:
-        console.line(f"{group}: not read by the ranker as it is; other features are made from it")
     console.line(
         f"\n{found['rows']:,} labelled impressions, the pages of {found['members']:,} members, seed {found['seed']}. "
-        "What a group adds is the paired difference to everything (the last line: to the words it stands in place of), "
-        "above 0 = better with it, with its 95 % interval over members. A group pays where the whole interval of its "
-        f"AUC lies above what another seed changes, and does not where it ends below that or below {found['least']}."
+        "Figures are without the group (packed: with it). What it adds is the paired difference to everything, of X7 "
+        "in place of X6 to no X6; above 0 = better with it, with its 95 % interval over members. A group pays where "
+        "the whole interval of its AUC lies above what another seed changes, and does not where it ends below that or "
+        f"below {found['least']}."
     )
 
 
@@ -81,9 +82,10 @@ def _last_fitted(fold: Mapping[str, Any]) -> str:
 
 
 def _trial(outcome: Mapping[str, Any]) -> tuple[object, ...]:
-    scored = tuple(f"{value:.4f}" for value in outcome["figures"].values())
-    gained = tuple(_signed(gain) for gain in outcome["gains"].values()) or ("", "", "")
-    return (outcome["group"], outcome["features_read"], *scored, *gained, outcome["verdict"])
+    scored, gained = outcome["figures"], outcome["gains"]
+    values = (f"{scored[metric]:.4f}" if metric in scored else "" for metric in ABLATED)
+    added = (_signed(gained[metric]) if metric in gained else "" for metric in ABLATED)
+    return (outcome["group"], outcome["features_read"], *values, *added, outcome["verdict"])
 
 
 def _signed(gain: Mapping[str, float]) -> str:

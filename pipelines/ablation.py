@@ -6,7 +6,7 @@ leaves nothing out and changes the seed: what it shows is chance, and a group mu
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from time import perf_counter
@@ -28,12 +28,14 @@ from pipelines.page import LoadedRelease, load_release
 from pipelines.promotion import policy as policies
 from pipelines.promotion.comparison import compare, figure
 from pipelines.ranking import job as ranking
+from pipelines.ranking.unpacking import unpack
 
 ALL, SEED, RETRIEVAL, OTHER = "everything", "nothing (another seed)", "retrieval", "other"
 WORDS, DENSE = "X6", "X7"
 """The requirements that are two forms of the same: words and people as they are, and what dense forms make of them."""
 AUC, LOG_LOSS, NDCG = "ranker.auc", "ranker.log_loss", "page.ndcg@10"
 METRICS = (AUC, LOG_LOSS, NDCG)
+PACKED = frozenset({"histogram", "codes", "embedding", "sequence"})
 LEAST = 0.001
 """An AUC that a group must be able to add, or it does not pay: less is not worth keeping a source alive for."""
 
@@ -48,11 +50,14 @@ class Trial:
     meaning: str
     left_out: frozenset[str]
     against: str = ALL
+    added: Mapping[str, str] = field(default_factory=dict)
+    """Packed features, which no ranker reads as they are, by name and kind: given to it as columns."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A trial's figures, and what its group adds to each: above 0 = better with it. None for the first of all."""
+    """A trial's figures, and what its group adds to each: above 0 = better with it. None for the first of all, and no
+    page where packed features are added: a page has none as columns."""
 
     trial: Trial
     read: int
@@ -66,6 +71,7 @@ class Outcome:
             "meaning": self.trial.meaning,
             "against": self.trial.against if self.gains else None,
             "left_out": sorted(self.trial.left_out),
+            "added": sorted(self.trial.added),
             "features_read": self.read,
             "figures": dict(self.figures),
             "gains": {metric: gain.as_dict() for metric, gain in self.gains.items()},
@@ -84,8 +90,15 @@ def groups(dataset: Dataset) -> dict[str, tuple[str, ...]]:
     return found | {RETRIEVAL: tuple(scores.names())}
 
 
-def trials(grouped: Mapping[str, Sequence[str]]) -> list[Trial]:
-    """One that leaves nothing out, the same with another seed, one a group, and dense forms where words are out too."""
+def packed(dataset: Dataset) -> dict[str, dict[str, str]]:
+    """The packed features by requirement, each with its kind."""
+    of = [f for f in features(dataset) if f.kind in PACKED]
+    return {name: {f.name: f.kind for f in of if name in answered(f)} for name in REQUIREMENTS}
+
+
+def trials(grouped: Mapping[str, Sequence[str]], packs: Mapping[str, Mapping[str, str]]) -> list[Trial]:
+    """One that leaves nothing out, the same with another seed, one a group, dense forms where words are out too, and
+    one a group of packed features with those added."""
     about = {name: of.about for name, of in REQUIREMENTS.items()}
     named = {**about, OTHER: "beyond what was asked by name", RETRIEVAL: "what the generators think of a title"}
     found = [Trial(ALL, "all features", frozenset()), Trial(SEED, "what chance alone changes", frozenset())]
@@ -93,6 +106,9 @@ def trials(grouped: Mapping[str, Sequence[str]]) -> list[Trial]:
     words, dense = (frozenset(grouped.get(group, ())) for group in (WORDS, DENSE))
     if words and dense:
         found.append(Trial(f"{DENSE} in place of {WORDS}", "dense forms, words left out", words | dense, WORDS))
+    for group, added in packs.items():
+        if added:
+            found.append(Trial(f"{group} packed", "its packed features added as columns", frozenset(), added=added))
     return found
 
 
@@ -119,7 +135,7 @@ def run(
     folder, _ = backtest.train(settings, window, seed=seed, say=say, method=method)
     bench = _bench(settings, folder, window, method=method, seed=seed)
     grouped = groups(Lake(settings.lake_path).dataset)
-    outcomes = _outcomes(bench, trials(grouped), say, clock)
+    outcomes = _outcomes(bench, trials(grouped, packed(Lake(settings.lake_path).dataset)), say, clock)
     return {
         "dataset": Lake(settings.lake_path).dataset.name,
         "window": window.model_dump(mode="json"),
@@ -129,7 +145,6 @@ def run(
         "members": len(bench.sitting.members),
         "rows": outcomes[0][1],
         "outcomes": [outcome.as_dict() for outcome, _ in outcomes],
-        "unread": [group for group, names in grouped.items() if not names and group != OTHER],
     }
 
 
@@ -145,14 +160,14 @@ class Bench:
     method: str
     seed: int
 
-    def judged(self, trial: Trial) -> Evidence:
-        """The evidence of a ranker without what the trial leaves out."""
-        read = [name for name in self.names if name not in trial.left_out]
+    def judged(self, trial: Trial) -> tuple[Evidence, int]:
+        """The evidence of a ranker without what the trial leaves out and with what it adds, and how much it reads."""
+        rows, added = unpack(self.rows, trial.added)
+        read = [name for name in (*self.names, *added) if name not in trial.left_out]
         seed = self.seed + 1 if trial.group == SEED else self.seed
-        ranker = ranking.train(self.rows, read, seed=seed, method=self.method)
-        release = replace(self.release, ranker=ranker)
-        lists, _ = self.sitting.lists(release, self.seed)
-        return judgement.evidence_of(lists, judgement.score_rows(release, self.rows), self.window, None)
+        release = replace(self.release, ranker=ranking.train(rows, read, seed=seed, method=self.method))
+        lists = {} if trial.added else self.sitting.lists(release, self.seed)[0]
+        return judgement.evidence_of(lists, judgement.score_rows(release, rows), self.window, None), len(read)
 
 
 def _bench(settings: Settings, folder: Path, window: Window, *, method: str, seed: int) -> Bench:
@@ -170,14 +185,16 @@ def _outcomes(bench: Bench, asked: Sequence[Trial], say: Say, clock: Callable[[]
     chance = 0.0
     for number, trial in enumerate(asked, start=1):
         began = clock()
-        say(f"[{number}/{len(asked)}] without {trial.group}" if number > 1 else f"[1/{len(asked)}] with {ALL}")
-        mine = evidence[trial.group] = bench.judged(trial)
-        gains = gained(evidence[trial.against], mine, bench.seed) if number > 1 else {}
+        say(f"[{number}/{len(asked)}] {'with' if trial.added or number == 1 else 'without'} {trial.group}")
+        mine, read = bench.judged(trial)
+        evidence[trial.group] = mine
+        other = evidence[trial.against]
+        with_it, without = (mine, other) if trial.added else (other, mine)
+        gains = gained(with_it, without, bench.seed) if number > 1 else {}
         if trial.group == SEED:
             chance = abs(gains[AUC].value)
         verdict = "" if trial.group in (ALL, SEED) else verdict_of(gains[AUC], chance)
-        figures = {metric: figure(metric, mine)[0] for metric in METRICS}
-        read = sum(name not in trial.left_out for name in bench.names)
+        figures = {metric: figure(metric, mine)[0] for metric in _held(mine)}
         found.append((Outcome(trial, read, figures, gains, verdict), len(mine.rows["ranker"].ids)))
         if number == 1:
             took = clock() - began
@@ -185,10 +202,17 @@ def _outcomes(bench: Bench, asked: Sequence[Trial], say: Say, clock: Callable[[]
     return found
 
 
+def _held(evidence: Evidence) -> list[str]:
+    """The METRICS that the evidence has."""
+    return [metric for metric in METRICS if metric != NDCG or NDCG in evidence.metrics]
+
+
 def gained(with_it: Evidence, without: Evidence, seed: int) -> dict[str, Interval]:
-    """What the group adds to each metric, paired: above 0 = better with it, also where lower figures are better."""
+    """What the group adds to each metric that both have, paired: above 0 = better with it, also where lower figures
+    are better."""
     policy = policies.read()
-    return {metric: compare(metric, "champion", with_it, without, 0.0, policy, seed).gain for metric in METRICS}
+    shared = [metric for metric in _held(with_it) if metric in _held(without)]
+    return {metric: compare(metric, "champion", with_it, without, 0.0, policy, seed).gain for metric in shared}
 
 
 def verdict_of(gain: Interval, chance: float, least: float = LEAST) -> str:

@@ -3,7 +3,19 @@
 import pytest
 
 from pipelines import ablation
-from pipelines.ablation import ALL, CANNOT_TELL, DOES_NOT, OTHER, PAYS, RETRIEVAL, SEED, groups, trials, verdict_of
+from pipelines.ablation import (
+    ALL,
+    CANNOT_TELL,
+    DOES_NOT,
+    OTHER,
+    PAYS,
+    RETRIEVAL,
+    SEED,
+    groups,
+    packed,
+    trials,
+    verdict_of,
+)
 from pipelines.candidates import scores
 from pipelines.core.dataset import Dataset
 from pipelines.features.catalogue import inputs
@@ -22,7 +34,7 @@ def test_every_feature_that_a_ranker_reads_stands_in_a_group():
 
 
 def test_there_is_one_trial_a_group_that_is_read_one_of_chance_and_one_of_dense_forms_without_words():
-    asked = trials({"X1": ("a",), "X2": (), "X6": ("b",), "X7": ("c", "d")})
+    asked = trials({"X1": ("a",), "X2": (), "X6": ("b",), "X7": ("c", "d")}, {"X1": {}, "X2": {"h": "histogram"}})
     left_out = {trial.group: (set(trial.left_out), trial.against) for trial in asked}
     assert left_out == {
         ALL: (set(), ALL),
@@ -31,7 +43,16 @@ def test_there_is_one_trial_a_group_that_is_read_one_of_chance_and_one_of_dense_
         "X6": ({"b"}, ALL),
         "X7": ({"c", "d"}, ALL),
         "X7 in place of X6": ({"b", "c", "d"}, "X6"),
+        "X2 packed": (set(), ALL),
     }
+    assert asked[-1].added == {"h": "histogram"}
+
+
+def test_every_packed_feature_is_added_with_some_group_and_none_of_them_is_read_already():
+    packs = packed(WORLD)
+    named = set().union(*packs.values())
+    assert {"user_genre_watched", "media_keywords", "user_history"} <= named
+    assert named.isdisjoint(inputs(WORLD))
 
 
 @pytest.mark.parametrize(
