@@ -72,7 +72,8 @@ class OnlineRows:
             times = ((view, round(time * 1e6)) for view, time in daily[1].items())
             for view in self._too_old(times, self._day(at)):
                 found |= dict.fromkeys(self.layout.of_view[view])
-        if pushed and not self._too_old([(self.pushed.name, pushed[0])], at):
+        just_before = at and at - MICROSECOND  # As training asks for a view of events.
+        if pushed and not self._too_old([(self.pushed.name, pushed[0])], just_before):
             found |= {name: _value(pushed[1].get(name)) for name in self._kinds}
         return found
 

@@ -248,7 +248,7 @@ def test_what_a_member_did_a_quarter_ago_is_not_lately_offline_or_online(stage, 
     at = start(0) + timedelta(hours=5, microseconds=1)
     publish_snapshots(stage.lake, FIRST, user_recent=[{"user_id": "u1", "at": at, "user_history": ["m1"]}])
     stage.store.materialize_through(start(1))
-    last = at + freshness.LATELY
+    last = at + freshness.LATELY + timedelta(microseconds=1)
     for moment, history in ((last, ["m1"]), (last + timedelta(microseconds=1), None)):
         offline = stage.store.member_rows(["u1"], moment)["user_history"][0]
         assert stage.store.user_row("u1", moment)["user_history"] == history
