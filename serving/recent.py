@@ -7,20 +7,23 @@ online store; whoever asks for a page meanwhile gets that row from here, so memb
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import pandas as pd
 
 from pipelines.adapters.event_store import EventStore
 from pipelines.core.errors import StackError
+from pipelines.features import freshness, stream
 from pipelines.features.kept import Kept
-from pipelines.features.sequence import Row
+from pipelines.features.sequence import Row, micros
 
 log = logging.getLogger(__name__)
 TABLES = ("watches", "searches")
 BATCH = 500
 """Members a push."""
+OLDEST = freshness.limit(stream.VIEW) // timedelta(microseconds=1)
+"""The age up to which a row holds, in microseconds, here as in the online store."""
 NO_EVENTS = "what members did in the last moments is unknown: the snapshot holds no events, run refresh_features"
 
 
@@ -95,7 +98,8 @@ class RecentFeatures:
         except StackError as exc:
             log.error("the event store did not answer for a member's recent events", exc_info=exc)
             return None
-        return found[user_id][0] if user_id in found else None
+        made, known = found.get(user_id, ({}, 0))
+        return made if made and micros(at) - known <= OLDEST else None
 
     def _rows(self, kept: Kept, user_ids: Sequence[str], at: datetime | None = None) -> dict[str, tuple[Row, int]]:
         told = [self._store.known_since(table, user_ids, kept.at) for table in TABLES]

@@ -35,7 +35,7 @@ from pipelines.candidates.popularity import FittedPopularity
 from pipelines.core import release
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
-from pipelines.features import catalogue, kept
+from pipelines.features import catalogue, freshness, kept
 from pipelines.ingestion import job as ingestion
 from pipelines.ranking import job as ranking
 from pipelines.ranking.logistic import Logistic
@@ -68,8 +68,17 @@ class World:
         return f"World({self.home})"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def short_limits() -> Iterator[None]:
+    """Limits within the days of a small world, so that some rows are too old."""
+    with pytest.MonkeyPatch.context() as patch:
+        for view in ("user_recent", "user_activity", "user_genres"):
+            patch.setitem(freshness.LIMITS, view, timedelta(days=3, hours=5))
+        yield
+
+
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+def world(tmp_path_factory: pytest.TempPathFactory, short_limits: None) -> World:
     root = tmp_path_factory.mktemp("parity")
     simulate(WorldConfig(seed=11, members=120, days=DAYS, media=90), root / "world")
     settings = Settings(home=root / "home")
@@ -309,6 +318,7 @@ def faulty(world: World, tmp_path_factory: pytest.TempPathFactory) -> tuple[Sett
                     served.search(f"s{n}-{k}", user, at, at, "the heist")
                     served.page(f"{name}/{k}", user, at + 3 * MINUTE)
                 served.settle()
+        assert served.ready()["stale_features"]["user_activity"] > 0
     return served.settings, next_day(served.settings)
 
 

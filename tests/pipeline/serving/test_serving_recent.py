@@ -254,6 +254,7 @@ def test_where_the_event_store_is_down_the_online_row_must_do(parts: Any, monkey
     recent = parts.recent()
     recent.heard(["u1", "u2"])
     assert recent.row("u1", NOON) is not None
+    assert recent.row("u1", NOON + timedelta(days=91)) is None
     assert recent.row("u2", NOON) is None
     monkeypatch.setattr(parts.store, "known_since", lambda *_: (_ for _ in ()).throw(StackError("down")))
     assert recent.row("u1", NOON) is None
