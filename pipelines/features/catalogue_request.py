@@ -144,6 +144,13 @@ def _tastes() -> tuple[Feature, ...]:
     return (
         one("cross_actor_match", f"{watched}' actors who play in it", "share", f"{liked}, media.actors"),
         one("cross_director_match", f"{watched} by its director", "share", f"{liked}, media.director"),
+        View(CROSS, "pair").number(
+            "cross_keyword_match",
+            "share of the keywords of the member's engaged watches that are its own",
+            "share",
+            "X7",
+            f"{liked}, media.synopsis",
+        ),
         one("cross_language_affinity", f"{watched} in its language", "share", f"{liked}, media.original_language"),
         one("cross_age_gap", "age of the member less that of its audience", "years", f"users.age, {liked}"),
         one(

@@ -109,6 +109,14 @@ def _tastes() -> tuple[Feature, ...]:
         histogram("user_language_watched", "original language", "languages", "media.original_language"),
         histogram("user_actor_watched", "actor", "actors", "media.actors"),
         histogram("user_director_watched", "director", "directors", "media.director"),
+        one(
+            "user_keyword_watched",
+            "histogram",
+            f"{watched} keyword of the synopsis",
+            "count by code of vocabulary/synopsis, modulo 128",
+            "X7",
+            "media.synopsis",
+        ),
         one("user_embedding", "embedding", "sum of the embeddings of engaged media", "1", "X5", written),
         *(
             one(

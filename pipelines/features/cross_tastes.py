@@ -18,6 +18,7 @@ USER_NEEDS = (
     "user_language_watched",
     "user_actor_watched",
     "user_director_watched",
+    "user_keyword_watched",
     "user_embedding",
     "user_genre_watched_30d",
     "user_genre_watched_90d",
@@ -27,6 +28,7 @@ MEDIA_NEEDS = (
     "media_genres",
     "media_actors",
     "media_directors",
+    "media_keywords",
     "media_language_code",
     "media_embedding",
     "media_search_terms",
@@ -45,6 +47,7 @@ def taste_features(user: Features, media: Features) -> Features:
     return {
         "cross_actor_match": _share_of_codes(user["user_actor_watched"], media["media_actors"]),
         "cross_director_match": _share_of_codes(user["user_director_watched"], media["media_directors"]),
+        "cross_keyword_match": _share_of_codes(user["user_keyword_watched"], media["media_keywords"]),
         "cross_language_affinity": _share_of_codes(user["user_language_watched"], media["media_language_code"]),
         "cross_age_gap": _floats(user, "user_age") - _floats(media, "media_audience_age"),
         "cross_embedding_similarity": _cosine(user["user_embedding"], media["media_embedding"]),

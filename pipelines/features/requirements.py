@@ -102,7 +102,10 @@ REQUIREMENTS = {
     ),
     "X7": Requirement(
         "dense forms of those where they pay",
-        _named(distributor_among_the_top_ten="media_distributor_top10", keywords_of_the_synopsis="media_keywords"),
+        _named(
+            distributor_among_the_top_ten="media_distributor_top10",
+            keywords_of_the_synopsis="media_keywords user_keyword_watched cross_keyword_match",
+        ),
     ),
     "X8": Requirement(
         "sequences",

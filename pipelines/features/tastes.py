@@ -31,6 +31,7 @@ BY_CODE = {
     "user_language_watched": "media_language_code",
     "user_actor_watched": "media_actors",
     "user_director_watched": "media_directors",
+    "user_keyword_watched": "media_keywords",
 }
 """Histograms over everything ever engaged with, and the titles' codes that they count."""
 

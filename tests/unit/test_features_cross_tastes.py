@@ -19,6 +19,7 @@ USER = {
     "user_language_watched": packed([3, 1]),
     "user_actor_watched": packed([4, 0, 2, 2]),
     "user_director_watched": packed([1, 3]),
+    "user_keyword_watched": packed([0, 2, 2]),
     "user_embedding": packed([3, 4]),
     "user_genre_watched_30d": packed([0, 0, 0]),
     "user_genre_watched_90d": packed([1, 0, 3]),
@@ -28,6 +29,7 @@ MEDIA = {
     "media_genres": packed([0, 1, 1], [1, 0, 0]),
     "media_actors": packed([1, 4, 0], [0, 0, 0]),
     "media_directors": packed([2], [0]),
+    "media_keywords": packed([2, 9], [1, 0]),
     "media_language_code": packed([1], [9]),
     "media_embedding": packed([0, 1], [0, 0]),
     "media_search_terms": packed([5, 7, 9, 0], [1, 3, 0, 0]),
@@ -41,6 +43,7 @@ def test_one_member_stands_for_all_pairs_of_a_page():
     expected = {
         "cross_actor_match": [(4 + 2) / 8, NAN],
         "cross_director_match": [3 / 4, NAN],
+        "cross_keyword_match": [2 / 4, 0.0],
         "cross_language_affinity": [3 / 4, 0.0],
         "cross_age_gap": [10.0, NAN],
         "cross_embedding_similarity": [4 / 5, NAN],

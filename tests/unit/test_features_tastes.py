@@ -11,8 +11,10 @@ from pipelines.core import days, tables
 from pipelines.core.dataset import Dataset
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
-from pipelines.features import embedding, job, tastes, titles, vocabulary
+from pipelines.features import embedding, job, tastes, titles, views, vocabulary
+from pipelines.features.catalogue import features
 from pipelines.features.keywords import keywords
+from pipelines.features.plan import STAMPS
 
 # ibis 12 reads results by a DuckDB call that DuckDB 2 has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
@@ -108,6 +110,24 @@ def test_histograms_count_engaged_watches_by_code_as_of_the_day(tiny):
     assert (before["user_director_watched"], after["user_director_watched"]) == ([1, 0], [1, 1])
     assert (before["user_language_watched"], after["user_language_watched"]) == ([1, 0], [1, 1])
     assert not any(taste(tiny, "u2", date(2022, 1, 5))["user_actor_watched"])
+
+
+def test_keywords_are_counted_at_their_codes_of_the_synopses_words(tiny):
+    found, text = taste(tiny, "u1", date(2022, 1, 5)), {row["media_id"]: row for row in rows(tiny, "media_text")}
+    counted = np.zeros(len(found["user_keyword_watched"]))
+    for media in ("m1", "m2"):
+        counted[np.array(text[media]["media_keywords"], int) - 1] += 1
+    assert found["user_keyword_watched"] == counted.tolist()
+    assert counted.sum() == 6  # "a", "thief", "vault" and "and"; "a" and "vow"
+
+
+def test_published_columns_are_those_of_the_catalogue_in_its_order(tiny):
+    lake = Lake(tiny.lake_path)
+    for view, columns in views.columns_of(lake.dataset).items():
+        held = tuple(n for n in lake.read(job.table_of(view)).column_names if n not in (*STAMPS, "day"))
+        assert held == columns, view
+        own = [f.name for f in features(lake.dataset) if f.view == view]
+        assert sorted(columns[1 : 1 + len(own)]) == sorted(own), view
 
 
 def test_an_embedding_is_the_sum_of_what_was_engaged_with(tiny):
