@@ -80,14 +80,17 @@ def _computed(view: Any, columns: Columns, part: slice, zone: str) -> pd.DataFra
 
 def framed(rows: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     """The rows with the columns beside them, which are taken out of ``columns`` as they are laid down."""
-    parts = [rows.set_axis(pd.RangeIndex(len(rows)), axis=0)]
+    parts, index = [], pd.RangeIndex(len(rows))
     for dtype in (np.dtype(np.float64), np.dtype(object)):
         names = [name for name, column in columns.items() if column.dtype == dtype]
         block = np.empty((len(names), len(rows)), dtype=dtype)
         for place, name in enumerate(names):
             block[place] = columns.pop(name).to_numpy()
         parts.append(pd.DataFrame(block.T, columns=names, copy=False))
-    parts.append(pd.DataFrame({name: columns.pop(name) for name in list(columns)}, index=parts[0].index, copy=False))
+    parts.append(pd.DataFrame({name: columns.pop(name) for name in list(columns)}, index=index, copy=False))
+    # Without a copy pandas lays only blocks of one type together; its stubs are of a version that never copies.
     joined: pd.DataFrame = pd.concat(parts, axis=1, copy=False)  # type: ignore[call-overload]
+    for name in reversed(rows.columns):
+        joined.insert(0, name, rows[name].set_axis(index))
     joined.index = rows.index
     return joined

@@ -48,18 +48,19 @@ def assemble(rows: pd.DataFrame, store: FeatureHistory, retrieval: Retrieval | N
         )
     for name in REQUEST:
         del found[name]
-    features = [found]
     if retrieval is not None:
         scores = retrieval.scored(rows).reset_index(drop=True)
         if len(scores) != len(rows):
             raise FeatureError(f"the generators scored {len(scores)} of {len(rows)} rows: each needs an answer")
-        features.append(scores)
-    taken = sorted({name for part in features for name in part.columns} & set(rows.columns))
+        for name in scores.columns:
+            found[name] = scores[name]
+    taken = sorted(set(found.columns) & set(rows.columns))
     if taken:
         raise FeatureError(f"features {', '.join(taken)} are named like columns of a training row: rename them")
-    # Uncopied: a training set fills the memory once. The stubs are of a pandas that never copies.
-    beside: pd.DataFrame = pd.concat([rows.reset_index(drop=True), *features], axis=1, copy=False)  # type: ignore[call-overload]
-    return beside
+    # Into the large frame, not both into a third: a training set fills the memory once.
+    for name in reversed(rows.columns):
+        found.insert(0, name, rows[name].set_axis(found.index))
+    return found
 
 
 def feature_names(assembled: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
