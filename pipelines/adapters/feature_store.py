@@ -49,10 +49,12 @@ class FeatureStore:
         times: one more column ``<view>__at`` a stored view: from when its values hold and are known, NaT where none do.
 
         Raises:
-            FeatureError: a column is missing, the service is unknown, Feast lost or doubled rows, or times are asked of
-            an offline store that does not tell them.
+            FeatureError: a column or a moment is missing, the service is unknown, Feast lost or doubled rows, or times
+            are asked of an offline store that does not tell them.
         """
         _require(rows, ("user_id", "media_id", AT))
+        if untimed := int(rows[AT].isna().sum()):
+            raise FeatureError(f"{untimed} rows for features have no {AT}: leave them out, or say when they were shown")
         stored, computed = self._views(service)
         own = {str(name): rows[name].reset_index(drop=True) for name in rows.columns}
         found = self._joined(rows, stored, times=times)

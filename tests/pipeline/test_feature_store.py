@@ -243,6 +243,8 @@ def test_the_fingerprint_speaks_of_names_and_types(store, tmp_path):
 def test_a_missing_column_an_unknown_service_and_no_definitions_are_named(store, tmp_path):
     with pytest.raises(FeatureError, match="lack media_id: they need user_id, media_id, event_timestamp"):
         store.historical(ROWS.drop(columns="media_id"))
+    with pytest.raises(FeatureError, match="2 rows for features have no event_timestamp: leave them out"):
+        store.historical(ROWS.assign(event_timestamp=[pd.NaT, pd.NaT, *ROWS["event_timestamp"][2:]]))
     with pytest.raises(FeatureError, match="'ranked' is not registered: run FeatureStore"):
         store.historical(ROWS, service="ranked")
     with pytest.raises(FeatureError, match="'ranking' is not registered"):
