@@ -5,9 +5,10 @@ READY := .venv/.ready
 BIN := .venv/bin
 SOURCE ?= world
 DATA ?=
+FEATURE_BENCHES := training_assembly materialisation online_row features_day
 HOST_ENV := DO_NOT_TRACK=1 MLFLOW_DISABLE_TELEMETRY=true
 
-.PHONY: help setup demo up down status test test-browser test-spark check bench lock clean
+.PHONY: help setup demo up down status test test-browser test-spark check bench bench-features lock clean
 
 help: ## List the commands
 	@echo "Marquee: watch events in, a home page out."; echo
@@ -52,6 +53,14 @@ check: $(READY) ## Lint, types, import directions, design rules, compose file
 
 bench: $(READY) ## Measure every speed claim on this machine
 	@for script in benchmarks/[a-z]*.py; do [ -e "$$script" ] || continue; echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+bench-features: $(READY) ## Measure the feature store alone, and print its bars as a table
+	@set -o pipefail; said=$$(mktemp); missed=0; trap 'rm -f $$said' EXIT; \
+	for name in $(FEATURE_BENCHES); do \
+	  echo "== benchmarks/$$name.py"; $(HOST_ENV) $(BIN)/python benchmarks/$$name.py | tee -a $$said || missed=1; \
+	done; \
+	echo; awk -F ' [|] ' 'BEGIN {printf "%-58s %26s %26s  %s\n", "bar", "measured", "asked", ""} \
+	  /^bar: / {sub(/^bar: /, ""); printf "%-58s %26s %26s  %s\n", $$1, $$2, $$3, $$4}' $$said; exit $$missed
 
 lock: $(READY) ## Resolve constraints.txt anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \
