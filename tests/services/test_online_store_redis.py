@@ -1,7 +1,9 @@
 """Production's servers, native: Feast's online store on a real Redis, its registry and MLflow on a real PostgreSQL."""
 
+import shutil
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +146,60 @@ def test_what_is_pushed_to_redis_gives_way_to_newer_rows_only(served: FeatureSto
         found = served.user_row("pushed")
         assert (found["user_history"], found["user_recent_genres"]) == (["new"], [0.5])
         assert found["user_searches"] is None
+
+
+LAST = DAY + timedelta(days=1)
+ROWS: dict[str, list[dict[str, Any]]] = {
+    "user_attributes": [{"user_id": "u1", "user_age": 40.0, "user_language": "pt"}, {"user_id": "é2", "user_age": 7.0}],
+    "user_activity": [{"user_id": "u1", "user_watches": 3.0, "user_last_genre": "drama"}],
+    "user_genres": [{"user_id": "u1", "user_genre_watched": [1.0, 2.0], "user_genre_shown": []}],
+    "user_recent": [{"user_id": "é2", "user_history": ["m1", "m2"], "user_session_watches": 2.0, "at": MORNING}],
+}
+
+
+def test_sqlite_and_redis_give_the_same_answers_to_the_same_loads_and_pushes(
+    tmp_path: Path, redis_port: int, publish_snapshots: Callable[..., None]
+) -> None:
+    embedded = Settings(home=tmp_path / "sqlite")
+    lake = Lake(embedded.lake_path)
+    datasets.write(Dataset(name="small", source="tables"), lake.root)
+    publish_snapshots(lake, DAY)
+    publish_snapshots(lake, DAY, **ROWS)
+    grown = [{"user_id": "u1", "user_genre_watched": [0.0, 1.0, 4.0], "user_genre_shown": [1.0]}]
+    publish_snapshots(lake, LAST, user_genres=grown)
+    shutil.copytree(embedded.root, tmp_path / "redis")
+    served = Settings(home=tmp_path / "redis", redis_url=SecretStr(f"redis://127.0.0.1:{redis_port}/3"))
+    absent = dict.fromkeys(f.name for f in catalogue.STORED if f.view == "user_recent")
+    times = [datetime.combine(day, time.min, UTC) for day in (DAY, LAST)]
+    answers = []
+    for settings in (embedded, served):
+        store = FeatureStore(settings)
+        store.apply()
+        found = [store.materialize_through(moment).members for moment in (*times, times[0])]
+        pushed = absent | {"user_id": "u1", "user_history": ["m9"], "event_timestamp": MORNING}
+        store.push_recent(pd.DataFrame([pushed, pushed | {"user_history": ["m8"], "event_timestamp": times[0]}]))
+        late = times[1] + timedelta(days=200)
+        rows = [store.user_row(user, at) for at in (None, MORNING, late) for user in ("u1", "é2", "nobody")]
+        answers.append((found, rows, dict(store.stale), store.loaded_through()))
+    assert answers[0] == answers[1]
+    known = [{name: v for name, v in row.items() if v is not None} for row in answers[0][1]]
+    assert (known[0]["user_genre_watched"], known[0]["user_history"]) == ([0.0, 1.0, 4.0], ["m9"])
+    assert (known[1]["user_age"], known[1]["user_session_watches"], known[2]) == (7.0, 2.0, {})
+    assert answers[0][2] == {"user_recent": 2}
+
+
+def test_two_writers_at_once_leave_the_newest_row_in_redis(tmp_path: Path, redis_port: int) -> None:
+    settings = Settings(home=tmp_path, redis_url=SecretStr(f"redis://127.0.0.1:{redis_port}/4"))
+    datasets.write(Dataset(name="small", source="tables"), settings.lake_path)
+    FeatureStore(settings).apply()
+    absent = dict.fromkeys(f.name for f in catalogue.STORED if f.view == "user_recent")
+    stores = [FeatureStore(settings) for _ in range(2)]
+
+    def push(number: int) -> None:
+        at = MORNING + timedelta(microseconds=number)
+        row = absent | {"user_id": "u1", "event_timestamp": at, "user_history": [str(number)]}
+        stores[number % 2].push_recent(pd.DataFrame([row]))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(push, sorted(range(40), key=lambda n: n * 7 % 40)))
+    assert stores[0].user_row("u1")["user_history"] == ["39"]
