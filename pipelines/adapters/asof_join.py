@@ -79,10 +79,12 @@ def found(
     Raises:
         FeatureError: a history has no files, or its files are replaced again and again while they are read.
     """
-    options = {"temp_directory": tempfile.gettempdir()}
-    if memory:
-        options["memory_limit"] = memory
-    with duckdb.connect(config=options) as connection:
+    limit = {"memory_limit": memory} if memory else {}
+    # A folder of its own: joins of several processes would spill into files of the same names.
+    with (
+        tempfile.TemporaryDirectory() as spilt,
+        duckdb.connect(config={"temp_directory": spilt, **limit}) as connection,
+    ):
         connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         for history in histories:
             connection.register("question", _asked(questions, moments, history))

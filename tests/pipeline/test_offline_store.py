@@ -4,6 +4,7 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -39,7 +40,7 @@ def written(folder, *files):
     return str(Path(folder) / "day=*" / "data.parquet")
 
 
-def opened(folder, pattern, kind=OURS, ttl=timedelta(0)):
+def opened(folder, pattern, kind=OURS, ttl=timedelta(0), **options):
     """A Feast store of one view over the files."""
     feast = feast_client.import_feast()
     from feast.repo_config import RepoConfig
@@ -51,7 +52,7 @@ def opened(folder, pattern, kind=OURS, ttl=timedelta(0)):
         project="test",
         provider="local",
         registry=str(Path(folder) / "registry.db"),
-        offline_store={"type": kind},
+        offline_store={"type": kind, **options},
         online_store={"type": "sqlite", "path": str(Path(folder) / "online.db")},
         entity_key_serialization_version=3,
         repo_path=Path(folder),
@@ -187,6 +188,14 @@ def test_files_replaced_all_the_time_are_an_error_and_not_a_mixture(tmp_path, mo
     monkeypatch.setattr(asof_join, "_files", lambda history: {str(*tmp_path.glob("*/*.parquet")): next(looks)})
     with pytest.raises(FeatureError, match="files of view view were replaced 3 times while they were read"):
         values(store, ("a", 1))
+
+
+def test_a_profile_says_how_much_memory_a_join_may_hold(tmp_path):
+    pattern = written(tmp_path / "source", [(f"member {n}", 0, 0, n) for n in range(50_000)])
+    questions = [(f"member {n}", 1) for n in range(50_000)]
+    assert values(opened(tmp_path / "much", pattern, memory_limit="2GB"), *questions) == list(range(50_000))
+    with pytest.raises(duckdb.OutOfMemoryException):
+        values(opened(tmp_path / "little", pattern, memory_limit="1MB"), *questions)
 
 
 def test_lists_and_words_come_out_as_they_lie_in_the_files_however_many_rows_ask(tmp_path, monkeypatch):
