@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, Protocol
 
 import pandas as pd
@@ -59,7 +60,7 @@ class RecentFeatures:
         self.trouble: str | None = None
 
     def start(self) -> None:
-        """Push in the background, beginning with everyone of whom something was heard since the snapshot was made."""
+        """Push in the background, beginning with everyone of whom something was heard since the snapshot's last day."""
         self._thread = threading.Thread(target=self._work, name="recent", daemon=True)
         self._thread.start()
 
@@ -75,8 +76,14 @@ class RecentFeatures:
         with self._lock:
             for user in user_ids:
                 self._heard += 1
+                self._pending.pop(user, None)
                 self._pending[user] = self._heard
         self._wake.set()
+
+    def _resume(self, user_ids: Sequence[str]) -> None:
+        """An earlier process may have ended before it had pushed these: they wait behind everyone heard of since."""
+        with self._lock:
+            self._pending = {user: 0 for user in user_ids if user not in self._pending} | self._pending
 
     @property
     def waiting(self) -> int:
@@ -102,7 +109,7 @@ class RecentFeatures:
         return made if made and micros(at) - known <= OLDEST else None
 
     def _rows(self, kept: Kept, user_ids: Sequence[str], at: datetime | None = None) -> dict[str, tuple[Row, int]]:
-        told = [self._store.known_since(table, user_ids, kept.at) for table in TABLES]
+        told = [self._store.known_since(table, user_ids, kept.since) for table in TABLES]
         found = {}
         for user in user_ids:
             own = [[row for row in by.get(user, ()) if at is None or row["available_at"] < at] for by in told]
@@ -132,13 +139,12 @@ class RecentFeatures:
         if kept is None:
             return NO_EVENTS if self._pending else None
         if kept is not self._base:
-            # The snapshot is new, or this process is: an earlier one may have ended before it had pushed everything.
             self._online = None
-            self.heard(self._store.members_since(kept.at, TABLES))
+            self._resume(self._store.members_since(kept.since, TABLES))
             self._base = kept
         while self._pending:
             with self._lock:
-                taken = dict(list(self._pending.items())[:BATCH])
+                taken = dict(islice(reversed(self._pending.items()), BATCH))  # Who was heard of last comes first.
             self._push(self._rows(kept, list(taken)))
             with self._lock:
                 for user, number in taken.items():

@@ -11,7 +11,7 @@ heard later, in whatever order, gives the row that all of a member's events woul
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.core import days
 from pipelines.core.lake import Lake
 from pipelines.features import engines, history, sequence, stream, text, vocabulary
 from pipelines.features.sequence import Row, Search, Watch
@@ -27,18 +28,23 @@ MEMBERS, CODES, FACTS = "recent.parquet", "recent_genres.parquet", "recent.json"
 FILES = (MEMBERS, CODES, FACTS)
 CODES_SCHEMA = pa.schema([("media_id", pa.string()), ("codes", pa.list_(pa.int64()))])
 
+INSTANT = timedelta(microseconds=1)
+
 Heard = Iterable[Mapping[str, Any]]
 """Rows of the event store, in canonical columns."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Every member's last events known before ``at``; those known from then on are given to ``row``.
+    """Every member's last events known before ``at``; those known from ``since`` on are given to ``row``.
 
+    ``since`` is the start of the last day before ``at``: where a refresh ran before its day was over, what came later
+    is in the event store alone. What is given twice counts once.
     members: user_id, known and the lists of ``stream.kept``. genres: the codes of each media. terms: a word's code.
     """
 
     at: datetime
+    since: datetime
     positive_above: float
     width: int
     genres: Mapping[str, list[int]]
@@ -52,33 +58,34 @@ class Kept:
     def row(self, user_id: str, watches: Heard, searches: Heard) -> tuple[Row, int] | None:
         """The features of user_recent and when the last of its events became known, in microseconds since 1970.
 
-        watches, searches: all of the member's that became known from ``at`` on. None where there is no event at all.
+        watches, searches: all of the member's that became known from ``since`` on. None where there is no event at all.
         """
         seen, asked, known = self._before(user_id)
-        seen += [self._watch(one) for one in watches]
-        asked += [_search(one) for one in searches]
-        known = max(known, sequence.known_at(seen, asked) or 0) if seen or asked else known
+        seen |= {one.id: one for one in map(self._watch, watches)}
+        asked |= {one.id: one for one in map(_search, searches)}
+        known = max(known, sequence.known_at(seen.values(), asked.values()) or 0)
         if not known:
             return None
         made = sequence.row(
-            seen,
-            asked,
+            seen.values(),
+            asked.values(),
             genres=lambda media: self.genres.get(media, ()),
             terms=lambda query: text.codes(query, self.terms),
             width=self.width,
         )
         return made, known
 
-    def _before(self, user_id: str) -> tuple[list[Watch], list[Search], int]:
+    def _before(self, user_id: str) -> tuple[dict[str, Watch], dict[str, Search], int]:
+        """Watches and searches by id, and when the last of them became known."""
         place = self._place.get(user_id)
         if place is None:
-            return [], [], 0
+            return {}, {}, 0
         held = {name: self.members[name][place].as_py() for name in ("watch", "engaged", "search", "known")}
         # Engaged watches beyond the recent ones are older than all of these: nothing but their media is ever asked.
         old = {one["id"]: _engaged(one) for one in held["engaged"] or ()}
         recent = {one["id"]: _recent(one, one["id"] in old) for one in held["watch"] or ()}
-        asked = [Search(one["at"], one["id"], one["at"], one["query"]) for one in held["search"] or ()]
-        return [*(old | recent).values()], asked, held["known"]
+        asked = {one["id"]: Search(one["at"], one["id"], one["at"], one["query"]) for one in held["search"] or ()}
+        return old | recent, asked, held["known"]
 
     def _watch(self, row: Mapping[str, Any]) -> Watch:
         completion = row["completion"]
@@ -122,6 +129,7 @@ def write(lake: Lake, at: datetime, folder: Path) -> None:
     pq.write_table(pa.table(of_media, schema=CODES_SCHEMA), folder / CODES, compression="zstd")
     facts = {
         "at": at.isoformat(),
+        "since": days.start(days.of(at - INSTANT, dataset.time_zone), dataset.time_zone).isoformat(),
         "positive_above": dataset.labels.positive_above,
         "genres": len(genres),
         "terms": vocabulary.read(lake, history.TERMS),
@@ -137,6 +145,7 @@ def load(folder: Path) -> Kept | None:
     codes = pq.read_table(folder / CODES).to_pydict()
     return Kept(
         at=datetime.fromisoformat(facts["at"]),
+        since=datetime.fromisoformat(facts["since"]),
         positive_above=facts["positive_above"],
         width=facts["genres"],
         genres=dict(zip(codes["media_id"], codes["codes"], strict=True)),

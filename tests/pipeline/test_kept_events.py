@@ -97,12 +97,29 @@ def test_the_kept_events_and_those_heard_since_give_the_row_of_all_of_them(tmp_p
     kept.write(lake, MIDNIGHT, folder)
     held = kept.load(folder)
 
-    since = [[row for row in rows if row["available_at"] >= MIDNIGHT] for rows in (seen, asked)]
-    assert all(since)
-    for user in MEMBERS:
-        own = [[row for row in rows if row["user_id"] == user] for rows in since]
-        assert held.row(user, *own) == at_once(user, seen, asked)
+    assert held.since == MIDNIGHT - timedelta(days=1)
+    for moment in (MIDNIGHT, held.since):  # What both know is given twice, and counts once.
+        since = [[row for row in rows if row["available_at"] >= moment] for rows in (seen, asked)]
+        assert all(since)
+        for user in MEMBERS:
+            own = [[row for row in rows if row["user_id"] == user] for rows in since]
+            assert held.row(user, *own) == at_once(user, seen, asked)
     assert held.row("stranger", [], []) is None
+
+
+def test_a_refresh_before_the_day_is_over_loses_nothing_of_the_rest_of_it(tmp_path: Path) -> None:
+    seen, asked = happened(4)
+    noon = MIDNIGHT - timedelta(hours=12)
+    early = [[row for row in rows if row["available_at"] < noon] for rows in (seen, asked)]
+    folder = tmp_path / "snapshot"
+    folder.mkdir()
+    kept.write(filled(tmp_path, *early), MIDNIGHT, folder)
+    held = kept.load(folder)
+
+    stored = [[row for row in rows if row["available_at"] >= held.since] for rows in (seen, asked)]
+    for user in MEMBERS:
+        own = [[row for row in rows if row["user_id"] == user] for rows in stored]
+        assert held.row(user, *own) == at_once(user, seen, asked)
 
 
 def test_equal_knowledge_gives_equal_files(tmp_path: Path) -> None:

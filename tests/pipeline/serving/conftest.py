@@ -110,7 +110,8 @@ def keep_events(folder: Path) -> None:
     pq.write_table(pa.Table.from_pylist([member]), folder / kept.MEMBERS)
     codes = {"media_id": MEDIA, "codes": [[int(n % 2 == 0)] for n in range(40)]}
     pq.write_table(pa.table(codes, schema=kept.CODES_SCHEMA), folder / kept.CODES)
-    facts = {"at": midnight.isoformat(), "positive_above": 0.8, "genres": 2, "terms": ["heist", "space"]}
+    facts = {"at": midnight.isoformat(), "since": (midnight - timedelta(days=1)).isoformat()}
+    facts |= {"positive_above": 0.8, "genres": 2, "terms": ["heist", "space"]}
     (folder / kept.FACTS).write_text(json.dumps(facts), encoding="utf-8")
 
 

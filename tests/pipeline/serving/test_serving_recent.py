@@ -194,6 +194,22 @@ def test_a_process_that_starts_pushes_what_another_heard_and_could_not_push(part
     assert parts.pushed[0]["user_history"].tolist() == [("m00", "m05")]
 
 
+def test_who_is_heard_of_now_does_not_wait_behind_those_of_an_earlier_process(
+    parts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.recent.BATCH", 2)
+    for n in range(5):
+        parts.record(f"u{n}", f"w{n}")
+    parts.record("now", "w9")
+    recent = parts.recent()
+    recent.heard(["now"])
+    recent.start()
+    until(lambda: recent.pushed == 6)
+    recent.close()
+    assert [len(rows) for rows in parts.pushed] == [2, 2, 2]
+    assert parts.pushed[0]["user_id"].tolist()[0] == "now"
+
+
 def test_closing_pushes_what_waits(parts: Any) -> None:
     recent = parts.recent()
     recent.start()
