@@ -20,13 +20,16 @@ UserRow = Mapping[str, object]
 class UserRows(Protocol):
     """Where a member's online features come from; an unknown member's are all None, and so are those too old at ``at``.
 
-    ``stale``: view -> how many rows were too old, since it was opened.
+    ``stale``: view -> how many rows were too old, since it was opened. ``loaded_through``: the moment up to which the
+    daily features of members are there; None where none are.
     """
 
     @property
     def stale(self) -> Mapping[str, int]: ...
 
     def user_row(self, user_id: str, at: datetime | None = None) -> UserRow: ...
+
+    def loaded_through(self) -> datetime | None: ...
 
     def fingerprint(self) -> str: ...
 
@@ -66,6 +69,17 @@ class PatientRows:
             return self._workers.submit(source.user_row, user_id, at).result(self._seconds), None
         except Exception as exc:
             return self._absent, self._failed(exc)
+
+    def loaded_through(self) -> datetime | None:
+        """How far the daily features of members reach; None where that cannot be told."""
+        source = self._source
+        if self.trouble or source is None:
+            return None
+        try:
+            return self._workers.submit(source.loaded_through).result(self._seconds)
+        except Exception as exc:
+            self._failed(exc)
+            return None
 
     def close(self) -> None:
         """Wait for nobody."""

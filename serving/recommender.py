@@ -198,6 +198,11 @@ class Recommender:
         """View -> how many online rows were older than its limit and counted as absent."""
         return self._rows.stale
 
+    @property
+    def features_through(self) -> datetime | None:
+        """The moment up to which members' daily features are online: how old the store is."""
+        return self._rows.loaded_through()
+
     def online(self) -> Online:
         """The feature store, opened anew, to be pushed to."""
         return self._features()

@@ -77,6 +77,7 @@ def health(service: Service) -> APIRouter:
             "version": live.version,
             "snapshot": live.pager.snapshot.version,
             "refused": problem,
+            "features_through": service.recommender.features_through,
             "stale_features": dict(service.recommender.stale),
             "live_features": service.recent.state(),
             "feature_log": service.feature_log.state(),

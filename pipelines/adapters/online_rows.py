@@ -25,6 +25,8 @@ LAYOUT, ZONE = "layout", "zone"
 """Tags of the packed view: what stands where in its rows, and the time zone of the days that they are of."""
 PUSH_SOURCE = "user_recent_push"
 AT, CREATED, KEY = "event_timestamp", "created_timestamp", "user_id"
+AT_ONCE = 10_000
+"""Members in one question: SQLite takes 32,766 of them."""
 MARK = "\x00loaded"
 """The key of a row that no member has: its time says through when the store was loaded, and its layout how."""
 
@@ -55,9 +57,12 @@ class OnlineRows:
 
     def read(self, user_ids: Sequence[str], at: datetime | None) -> list[dict[str, Any]]:
         """Every feature of each member, None where absent or too old at ``at``; without ``at`` nothing is too old."""
-        keys = online_values.keys(KEY, user_ids)
-        rows = self.online.rows(self._store.config, [self.packed, self.pushed], keys)
-        return [self._features(packed, pushed, at) for packed, pushed in rows]
+        found: list[dict[str, Any]] = []
+        for first in range(0, len(user_ids), AT_ONCE):
+            keys = online_values.keys(KEY, user_ids[first : first + AT_ONCE])
+            rows = self.online.rows(self._store.config, [self.packed, self.pushed], keys)
+            found += [self._features(packed, pushed, at) for packed, pushed in rows]
+        return found
 
     def loaded_through(self) -> datetime | None:
         """Through when the members' daily rows were loaded; None before, and where they bear another layout."""

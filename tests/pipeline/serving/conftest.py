@@ -150,6 +150,10 @@ class Rows:
         known = PACKED | {"user_language": "en"} if user_id == "u1" else {}
         return ABSENT | dict.fromkeys((*PACKED, *RECENT)) | known | self.recent.get(user_id, {})
 
+    def loaded_through(self) -> datetime | None:
+        self.trouble()
+        return NOON
+
     def push_recent(self, rows: pd.DataFrame) -> None:
         self.trouble()
         for row in rows.to_dict("records"):

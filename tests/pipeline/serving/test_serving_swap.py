@@ -127,6 +127,16 @@ def test_rows_that_are_too_old_at_the_moment_of_the_page_are_counted(own_api: An
     assert own_api.client.get("/readyz").json()["stale_features"] == {"user_recent": 1}
 
 
+def test_readyz_says_how_far_the_members_features_reach(own_api: Any) -> None:
+    assert datetime.fromisoformat(own_api.client.get("/readyz").json()["features_through"]) == NOON
+
+    def down() -> None:
+        raise ConnectionError("no route")
+
+    own_api.rows.trouble = down
+    assert own_api.client.get("/readyz").json()["features_through"] is None
+
+
 def test_a_slow_feature_store_does_not_make_the_page_slow(own_api: Any) -> None:
     own_api.rows.trouble = lambda: time.sleep(1.0)
 
@@ -171,6 +181,9 @@ def test_a_source_that_failed_is_asked_again_once_it_opens() -> None:
             if failing[0]:
                 raise OSError
             return {"user_age": 40}
+
+        def loaded_through(self) -> datetime | None:
+            return NOON
 
         def fingerprint(self) -> str:
             return "f"
