@@ -168,7 +168,7 @@ def test_sqlite_and_redis_give_the_same_answers_to_the_same_loads_and_pushes(
     grown = [{"user_id": "u1", "user_genre_watched": [0.0, 1.0, 4.0], "user_genre_shown": [1.0]}]
     publish_snapshots(lake, LAST, user_genres=grown)
     shutil.copytree(embedded.root, tmp_path / "redis")
-    served = Settings(home=tmp_path / "redis", redis_url=SecretStr(f"redis://127.0.0.1:{redis_port}/3"))
+    served = Settings(home=tmp_path / "redis", redis_url=SecretStr(f"redis://127.0.0.1:{redis_port}/13"))
     absent = dict.fromkeys(f.name for f in catalogue.STORED if f.view == "user_recent")
     times = [datetime.combine(day, time.min, UTC) for day in (DAY, LAST)]
     answers = []
@@ -189,7 +189,7 @@ def test_sqlite_and_redis_give_the_same_answers_to_the_same_loads_and_pushes(
 
 
 def test_two_writers_at_once_leave_the_newest_row_in_redis(tmp_path: Path, redis_port: int) -> None:
-    settings = Settings(home=tmp_path, redis_url=SecretStr(f"redis://127.0.0.1:{redis_port}/4"))
+    settings = Settings(home=tmp_path, redis_url=SecretStr(f"redis://127.0.0.1:{redis_port}/14"))
     datasets.write(Dataset(name="small", source="tables"), settings.lake_path)
     FeatureStore(settings).apply()
     absent = dict.fromkeys(f.name for f in catalogue.STORED if f.view == "user_recent")
