@@ -34,6 +34,10 @@ def backtest(
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last day scored; the data's last by default.")
     ] = None,
     ablation: Annotated[bool, typer.Option("--ablation", help="What each group of features is worth.")] = False,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(help="With --ablation: only this group (X1 to X8, retrieval); repeatable."),
+    ] = None,
     ratings: Annotated[bool, typer.Option("--ratings", help="Learn and score ratings, by RMSE.")] = False,
     folds: Annotated[
         int | None, typer.Option(min=2, help="Divide the days scored into so many tests; train before each.")
@@ -54,7 +58,10 @@ def backtest(
         raise DataError(f"{' and '.join(asked)}: give one at a time")
     if not folds and (gap or window is not WindowKind.expanding):
         raise DataError("--window and --gap say how folds are made: give --folds too")
-    options = {"number": folds, "kind": window.value, "gap_days": gap} if folds else {}
+    if group and not ablation:
+        raise DataError("--group says what an ablation leaves out: give --ablation too")
+    options: dict[str, Any] = {"number": folds, "kind": window.value, "gap_days": gap} if folds else {}
+    options |= {"only": group} if group else {}
     run, show = _mode(asked[0] if asked else "")
     with empty_home(settings_module.load(), home, "backtest") as settings:
         figures = run(

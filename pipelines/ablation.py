@@ -16,6 +16,7 @@ from pipelines import backtest, judgement, retraining
 from pipelines.backtest import Say
 from pipelines.candidates import scores
 from pipelines.core.dataset import Dataset
+from pipelines.core.errors import DataError
 from pipelines.core.evidence import Evidence
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
@@ -121,23 +122,31 @@ def run(
     test_to: date | None = None,
     seed: int = 7,
     method: str = "gbdt",
+    only: Sequence[str] = (),
     say: Say = lambda step: None,
     clock: Callable[[], float] = perf_counter,
 ) -> dict[str, Any]:
     """Train on everything before ``test_from`` with all features and without each group; score the days from it on.
 
-    ``settings.home`` must be empty. Returns the window, the counts, and an outcome a trial, all JSON.
+    ``only``: the groups to try; all where none is named. ``settings.home`` must be empty. Returns the window, the
+    counts, and an outcome a trial, all JSON.
 
     Raises:
-        DataError: as a backtest does.
+        DataError: as a backtest does, and for a group that there is not.
     """
+    unknown = sorted(set(only) - {*REQUIREMENTS, OTHER, RETRIEVAL})
+    if unknown:
+        raise DataError(f"no group {', '.join(unknown)}: choose from {', '.join((*REQUIREMENTS, OTHER, RETRIEVAL))}")
     window, _ = backtest.prepare(source, path, settings=settings, test_from=test_from, test_to=test_to, say=say)
     folder, _ = backtest.train(settings, window, seed=seed, say=say, method=method)
     bench = _bench(settings, folder, window, method=method, seed=seed)
-    grouped = groups(Lake(settings.lake_path).dataset)
-    outcomes = _outcomes(bench, trials(grouped, packed(Lake(settings.lake_path).dataset)), say, clock)
+    dataset = Lake(settings.lake_path).dataset
+    wanted = set(only) or {*REQUIREMENTS, OTHER, RETRIEVAL}
+    grouped = {name: names for name, names in groups(dataset).items() if name in wanted}
+    packs = {name: kinds for name, kinds in packed(dataset).items() if name in wanted}
+    outcomes = _outcomes(bench, trials(grouped, packs), say, clock)
     return {
-        "dataset": Lake(settings.lake_path).dataset.name,
+        "dataset": dataset.name,
         "window": window.model_dump(mode="json"),
         "seed": seed,
         "method": method,

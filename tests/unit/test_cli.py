@@ -184,7 +184,7 @@ def assert_refused(done: Result, code: int, message: str) -> None:
 @pytest.mark.parametrize(
     ("words", "module", "given"),
     [
-        (("--ablation",), "ablation", {}),
+        (("--ablation", "--group", "X6", "--group", "X7"), "ablation", {"only": ["X6", "X7"]}),
         (("--ratings",), "explicit", {}),
         (
             ("--folds", "3", "--window", "sliding", "--gap", "2"),
@@ -213,6 +213,8 @@ def test_backtest_can_leave_groups_out_and_test_in_folds(
     [
         (("--ablation", "--folds", "2"), "--ablation and --folds: give one at a time"),
         (("--gap", "1"), "give --folds too"),
+        (("--group", "X7"), "give --ablation too"),
+        (("--ablation", "--group", "X9"), "no group X9: choose from X1, X2"),
         (("--window", "sliding"), "give --folds too"),
     ],
 )
