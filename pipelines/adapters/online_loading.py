@@ -24,7 +24,7 @@ from pipelines.core.contracts import TIMES
 from pipelines.core.packing import COLUMNS
 
 LOG = logging.getLogger(__name__)
-MEMBERS_AT_ONCE, ROWS_AT_ONCE = 200_000, 20_000
+MEMBERS_AT_ONCE, ROWS_AT_ONCE = 100_000, 20_000
 """Members whose rows are looked up at a time, which reads the keys of the history once; and rows encoded at a time."""
 Report = Callable[[str, int, int], None]
 TYPES = {"Float64": pa.float64(), "Array(Float32)": pa.list_(pa.float32()), "Array(String)": pa.list_(pa.string())}
