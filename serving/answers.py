@@ -37,7 +37,8 @@ def answer(asked: PageAsked, at: datetime, service: Service) -> dict[str, Any]:
         raise Refusal(503, "champion", str(recommender.problem), "GET /readyz says when pages can be served")
     request = _request(asked, at)
     history, dismissed, unheard = _lately(asked.user_id, at, recommender, store)
-    recommended = recommender.recommend(live, request, history, dismissed | down, service.recent.row)
+    recent = service.recent.as_at if asked.at else service.recent.row
+    recommended = recommender.recommend(live, request, history, dismissed | down, recent)
     given = _given(asked, recommended, [unheard, service.recent.trouble])
     try:
         before = store.record_page(request.request_id, given, _impressions(asked, request, recommended), at)

@@ -16,6 +16,7 @@ import pandas as pd
 from pipelines.adapters.event_store import EventStore
 from pipelines.core.errors import StackError
 from pipelines.features import freshness, stream
+from pipelines.features.catalogue import STORED
 from pipelines.features.kept import Kept
 from pipelines.features.sequence import Row, micros
 
@@ -25,6 +26,7 @@ BATCH = 500
 """Members a push."""
 OLDEST = freshness.limit(stream.VIEW) // timedelta(microseconds=1)
 """The age up to which a row holds, in microseconds, here as in the online store."""
+ABSENT: Row = {f.name: None for f in STORED if f.view == stream.VIEW}
 NO_EVENTS = "what members did in the last moments is unknown: the snapshot holds no events, run refresh_features"
 
 
@@ -107,6 +109,11 @@ class RecentFeatures:
             return None
         made, known = found.get(user_id, ({}, 0))
         return made if made and micros(at) - known <= OLDEST else None
+
+    def as_at(self, user_id: str, at: datetime, *, missing: bool = False) -> Row | None:
+        """The same for a page of another moment than now: the online store may know more than was known then."""
+        found = self.row(user_id, at, missing=True)
+        return ABSENT if found is None and self._kept() is not None else found
 
     def _rows(self, kept: Kept, user_ids: Sequence[str], at: datetime | None = None) -> dict[str, tuple[Row, int]]:
         told = [self._store.known_since(table, user_ids, kept.since) for table in TABLES]

@@ -128,9 +128,11 @@ class Served:
     world: World
     settings: Settings
     client: httpx.Client
+    clock: list[datetime]
     pages: int = 0
 
-    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    def post(self, path: str, body: dict[str, Any], now: datetime) -> dict[str, Any]:
+        self.clock[0] = now
         answer = self.client.post(path, json=body)
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
@@ -149,18 +151,17 @@ class Served:
 
     def watch(self, event_id: str, user: str, at: datetime, heard: datetime, **other: Any) -> None:
         of = {"type": "watch", "event_id": event_id, "user_id": user, "at": at.isoformat()} | other
-        heard_of = self.post("/v1/events", {"events": [of], "at": heard.isoformat()})
-        assert heard_of["accepted"] == 1, heard_of
+        assert self.post("/v1/events", {"events": [of]}, heard)["accepted"] == 1
 
     def search(self, event_id: str, user: str, at: datetime, heard: datetime, query: str) -> None:
         of = {"type": "search", "event_id": event_id, "user_id": user, "at": at.isoformat(), "query": query}
-        assert self.post("/v1/events", {"events": [of], "at": heard.isoformat()})["accepted"] == 1
+        assert self.post("/v1/events", {"events": [of]}, heard)["accepted"] == 1
 
     def page(self, request_id: str, user: str, at: datetime, settled: bool = False, **other: Any) -> None:
         if settled:
             self.settle()
-        asked = {"user_id": user, "request_id": request_id, "at": at.isoformat(), "k": 4}
-        given = self.post("/v1/page", asked | other)
+        asked = {"user_id": user, "request_id": request_id, "k": 4}
+        given = self.post("/v1/page", asked | other, at)
         assert given["degradations"] == []
         self.pages += 1
 
@@ -190,10 +191,11 @@ def serving(world: World, home: Path) -> Iterator[Served]:
         champion=lambda: SimpleNamespace(version=1),
         download=lambda _, into: Path(shutil.copytree(world.release, into / "release")),
     )
-    app = create_app(settings, Recommender(settings, registry=lambda: shelf), clock=lambda: MORNING)
+    clock = [MORNING]
+    app = create_app(settings, Recommender(settings, registry=lambda: shelf), clock=lambda: clock[0])
     with over_http(app) as address, httpx.Client(base_url=address, timeout=20) as client:
         client.headers["X-API-Key"] = settings.api_key_path.read_text(encoding="utf-8")
-        served = Served(world, settings, client)
+        served = Served(world, settings, client, clock)
         served.until(lambda answer: answer.get("status") == "ready")
         yield served
         served.settle()

@@ -178,8 +178,8 @@ class Api:
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
-    def events(self, *events: dict[str, Any]) -> dict[str, Any]:
-        answer = self.client.post("/v1/events", json={"events": list(events)})
+    def events(self, *events: dict[str, Any], **other: Any) -> dict[str, Any]:
+        answer = self.client.post("/v1/events", json={"events": list(events)} | other)
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 

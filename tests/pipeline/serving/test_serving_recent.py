@@ -17,6 +17,7 @@ from serving.feature_log import FeatureLog, chosen
 from serving.recent import NO_EVENTS, RecentFeatures
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+JUST_NOW = (NOON - timedelta(seconds=1)).isoformat()
 
 
 def watch(event_id: str, media_id: str, *, user: str = "u1", minutes: float = 0, **other: Any) -> dict[str, Any]:
@@ -64,12 +65,12 @@ def test_a_watch_and_a_search_reach_the_online_store_within_a_second(own_api: An
 
 def test_a_page_reads_what_the_member_just_did_while_the_store_does_not_know_it(own_api: Any) -> None:
     own_api.rows.trouble = down
-    own_api.events(watch("w1", "m05", minutes=-9), search("s1", "space"))
+    own_api.events(watch("w1", "m05", minutes=-9), search("s1", "space", minutes=-1), at=JUST_NOW)
 
-    found = used(own_api, at=(NOON + timedelta(minutes=1)).isoformat())
+    found = used(own_api)
     assert found["user_recent_media"] == [["m00", "m05"]]
     assert found["user_search_terms"] == [[2.0]]
-    assert found["context_minutes_since_watch"] == [10.0]
+    assert found["context_minutes_since_watch"] == [9.0]
     assert found["cross_recently_watched"] == [0.0] * len(found["row"]["media_ids"])
 
 
@@ -93,7 +94,7 @@ def test_a_failing_store_is_named_counted_and_tried_again_until_it_has_the_row(o
 
 def test_a_row_that_is_pushed_while_the_page_reads_the_online_store_is_not_missed(own_api: Any) -> None:
     own_api.rows.trouble = down
-    own_api.events(watch("w1", "m05", minutes=-9))
+    own_api.events(watch("w1", "m05", minutes=-9), at=JUST_NOW)
     real = own_api.rows.user_row
 
     def before_the_push(user_id: str, at: datetime | None = None) -> dict[str, object]:
@@ -104,7 +105,7 @@ def test_a_row_that_is_pushed_while_the_page_reads_the_online_store_is_not_misse
 
     own_api.recommender._rows._seconds = 5.0
     own_api.rows.user_row = before_the_push
-    assert used(own_api, at=(NOON + timedelta(minutes=1)).isoformat())["user_recent_media"] == [["m00", "m05"]]
+    assert used(own_api)["user_recent_media"] == [["m00", "m05"]]
 
 
 def test_an_event_of_the_past_takes_its_place_and_one_sent_twice_changes_nothing(own_api: Any) -> None:
@@ -113,12 +114,16 @@ def test_an_event_of_the_past_takes_its_place_and_one_sent_twice_changes_nothing
     own_api.until(lambda: own_api.rows.recent.get("u1", {}).get("user_history") == ("m00", "m05", "m06"))
 
 
-def test_a_page_knows_what_was_heard_before_it_and_nothing_else(own_api: Any) -> None:
-    own_api.rows.trouble = down
-    own_api.events(watch("w1", "m05", minutes=-9))
-    instant = timedelta(microseconds=1)
-    assert used(own_api, at=NOON.isoformat())["user_recent_media"] == [["m00"]]
-    assert used(own_api, at=(NOON + instant).isoformat())["user_recent_media"] == [["m00", "m05"]]
+@pytest.mark.parametrize("pushed", [True, False])
+def test_a_page_as_at_a_moment_knows_what_was_heard_before_it_and_nothing_else(own_api: Any, pushed: bool) -> None:
+    if not pushed:
+        own_api.rows.trouble = down
+    own_api.events(watch("w1", "m05", minutes=-9), watch("w2", "m06", user="new", minutes=-9))
+    own_api.until(lambda: not pushed or len(own_api.rows.recent) == 2)
+    for after, own, others in ((0, ["m00"], None), (1, ["m00", "m05"], ["m06"])):
+        at = (NOON + timedelta(microseconds=after)).isoformat()
+        assert used(own_api, at=at)["user_recent_media"] == [own]
+        assert used(own_api, at=at, user_id="new")["user_recent_media"] == [others or []]
 
 
 def test_the_log_names_release_snapshot_and_request_and_holds_every_feature_of_the_page(own_api: Any) -> None:
