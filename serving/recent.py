@@ -172,11 +172,11 @@ class RecentFeatures:
 
     def _failed(self, error: Exception) -> None:
         self._online = None
-        self.failures += 1
         said = f"what members did in the last moments has not reached the feature store ({type(error).__name__})"
         if said != self.trouble:
             log.warning("%s; it is tried again", said, exc_info=error)
         self.trouble = said
+        self.failures += 1  # Last: whoever sees that a push failed also sees why.
 
     def state(self) -> dict[str, Any]:
         """For whoever watches: members waiting, rows pushed, pushes failed, and what is wrong."""
