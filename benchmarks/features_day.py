@@ -1,9 +1,27 @@
 """How long all features of one day take, and how that grows with the impressions behind them.
 
-``python benchmarks/features_day.py [IMPRESSIONS ...]`` (0.1, 1 and 10 million where none is named). A line for each
-size: the seconds and the peak memory of a refresh of the last day alone, beside those of a refresh of every day at
-once, each in a process of its own. Then the exponent of the growth (1 is linear), and the bars, by CPU time where the
-machine is shared; the exit status is 1 where one is missed.
+``python benchmarks/features_day.py [IMPRESSIONS ...]`` (0.1, 1 and 10 million where none is named). The impressions
+lie evenly over a hundred days, or all on the last one. A line for each size and each of the two: the seconds, the CPU
+seconds and the peak memory of a refresh of the last day alone; where they lie over a hundred days, beside a refresh of
+every day at once. Each runs in a process of its own, whose whole memory is counted. Then the exponents of the growth
+(1 is linear), and the bars, the exit status being 1 where one is missed. Growth is by CPU seconds; so are the seconds
+where others want more cores than the machine has, for their share of the clock is not ours.
+
+Measured 2026-11-24 on 2 cores that 9 processes wanted (the clock is stretched, CPU seconds are not):
+
+    impressions over days   seconds       cpu        MB        rows  every day        MB   ratio
+        100,000       100       5.7       2.5       347       5,875       12.3       452     2.2
+      1,000,000       100      12.2       4.9       592      25,216       26.5     1,234     2.2
+     10,000,000       100      89.7      26.8     3,033     142,503
+        100,000         1       9.3       2.6       421      52,272
+      1,000,000         1      40.3       9.5     1,003     435,106
+     10,000,000         1     246.9      79.6     5,501   4,220,480
+    exponent from 1,000,000 to 10,000,000 over 100 days: 0.87 (cpu 0.74)
+    exponent from 100,000 to 10,000,000 over 100 days: 0.60 (cpu 0.51)
+    exponent from 1,000,000 to 10,000,000 over 1 days: 0.79 (cpu 0.92)
+    exponent from 100,000 to 10,000,000 over 1 days: 0.71 (cpu 0.74)
+
+Half of the day with everything on it is the view user_recent, a row for each moment at which something became known.
 """
 
 import math
@@ -12,10 +30,13 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import psutil
@@ -35,11 +56,13 @@ DAYS, BEGIN = 100, date(2026, 1, 5)
 LAST = BEGIN + timedelta(days=DAYS - 1)
 ROWS_A_MEMBER, TITLES = 40, 5_000
 MOST_SECONDS, AT = 20.0, 1_000_000
-MOST_GIB, MOST_ROWS = 8.0, 10_000_000
+MOST_GB, MOST_ROWS = 8.0, 10_000_000
 MOST_GROWTH = 1.1
 """The bars: a day from a million impressions, the memory of ten million, and the exponent."""
 WHOLE_UP_TO = 1_000_000
 """Every day at once makes a row a member and changed day: beyond this it is no fair sight."""
+
+T = TypeVar("T")
 
 WORDS = ("drama", "war", "comedy", "crime", "romance", "action", "family", "horror", "history", "music")
 LANGUAGES = ("en", "pt", "ja", "de", "hi", "ko")
@@ -136,22 +159,34 @@ def day_of_events(lake: Lake, day: date, rows: int, users: int, rng: np.random.G
     lake.publish("searches", table(tables.SEARCHES.schema(), **searched), day)
 
 
-def fill(settings: Settings, impressions: int) -> None:
-    """A lake of so many impressions over the days, in equal parts."""
+def fill(settings: Settings, impressions: int, over: int) -> None:
+    """A lake of so many impressions over the last ``over`` days, in equal parts."""
     lake, rng, users = Lake(settings.lake_path), np.random.default_rng(7), max(100, impressions // ROWS_A_MEMBER)
     datasets.write(Dataset(name="benchmark", source="tables"), lake.root)
     members(lake, users, rng)
     titles(lake, rng)
-    edges = np.linspace(0, impressions, DAYS + 1).astype(int).tolist()
-    for number, day in enumerate(calendar.between(BEGIN, LAST)):
+    edges = np.linspace(0, impressions, over + 1).astype(int).tolist()
+    for number, day in enumerate(calendar.between(LAST - timedelta(days=over - 1), LAST)):
         numbers = range(edges[number], edges[number + 1])
         day_of_events(lake, day, len(numbers), users, rng, numbers)
 
 
-def refreshed(settings: Settings, first: date, last: date) -> tuple[float, float, float, int]:
-    """Seconds on the clock, CPU seconds, the most MiB held above the imports, and rows published, of one refresh."""
+@dataclass(frozen=True)
+class Taken:
+    """What one refresh took: seconds on the clock and of CPU, the most bytes that its process held, rows published."""
+
+    seconds: float
+    cpu: float
+    memory: int
+    rows: int
+
+    def __str__(self) -> str:
+        return f"{self.seconds:>9.1f} {self.cpu:>9.1f} {self.memory / 1e6:>9,.0f} {self.rows:>11,}"
+
+
+def refreshed(settings: Settings, first: date, last: date) -> Taken:
+    """One refresh, its memory watched from beside."""
     process, peak, done = psutil.Process(), 0, threading.Event()
-    start = process.memory_info().rss
 
     def watch() -> None:
         nonlocal peak
@@ -166,36 +201,38 @@ def refreshed(settings: Settings, first: date, last: date) -> tuple[float, float
     finally:
         done.set()
         watcher.join()
-    return time.perf_counter() - began, time.process_time() - cpu, (peak - start) / 2**20, sum(rows.values())
+    return Taken(time.perf_counter() - began, time.process_time() - cpu, peak, sum(rows.values()))
 
 
-def alone(settings: Settings, first: date, last: date) -> tuple[float, float, float, int]:
-    """``refreshed`` in a process of its own."""
+def alone(call: Callable[..., T], *given: Any) -> T:
+    """The answer of the call, made in a process of its own."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(refreshed, settings, first, last).result()
+        return pool.submit(call, *given).result()
 
 
-def measure(impressions: int) -> tuple[float, float, float]:
-    """Print the line of one size; returns the seconds, the CPU seconds and the peak MiB of the one day."""
+def measure(impressions: int, over: int) -> Taken:
+    """Print the line of one size over so many days; returns what the one day took."""
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as folder:
-        settings, whole = Settings(home=Path(folder) / "day"), Settings(home=Path(folder) / "whole")
-        fill(settings, impressions)
-        alone(
-            settings, LAST - timedelta(days=1), LAST - timedelta(days=1)
-        )  # What stands before the day: everyone's rows.
-        seconds, cpu, peak, rows = alone(settings, LAST, LAST)
-        said = f"{impressions:>11,} {seconds:>9.1f} {cpu:>9.1f} {peak:>9,.0f} {rows:>11,}"
-        if impressions <= WHOLE_UP_TO:
-            whole.root.mkdir()
-            os.symlink(settings.lake_path, whole.root / "source")
-            (whole.lake_path).mkdir()
-            for name in (*tables.TABLES, datasets.FILE):
-                if (settings.lake_path / name).exists():
-                    os.symlink(settings.lake_path / name, whole.lake_path / name)
-            every, _, most, _ = alone(whole, BEGIN, LAST)
-            said += f" {every:>11.1f} {most:>9,.0f} {every / seconds:>7.1f}"
+        settings, eve = Settings(home=Path(folder) / "day"), LAST - timedelta(days=1)
+        alone(fill, settings, impressions, over)
+        alone(refreshed, settings, eve, eve)  # What stands before the day: everyone's rows.
+        one = alone(refreshed, settings, LAST, LAST)
+        said = f"{impressions:>11,} {over:>9} {one}"
+        if over > 1 and impressions <= WHOLE_UP_TO:
+            whole = alone(refreshed, copied(settings, Path(folder) / "whole"), BEGIN, LAST)
+            said += f" {whole.seconds:>10.1f} {whole.memory / 1e6:>9,.0f} {whole.seconds / one.seconds:>7.1f}"
         print(said, flush=True)
-    return seconds, cpu, peak
+    return one
+
+
+def copied(settings: Settings, home: Path) -> Settings:
+    """A lake of the same tables, by links, without features."""
+    found = Settings(home=home)
+    found.lake_path.mkdir(parents=True)
+    for name in (*tables.TABLES, datasets.FILE):
+        if (settings.lake_path / name).exists():
+            os.symlink(settings.lake_path / name, found.lake_path / name)
+    return found
 
 
 def bar(name: str, measured: float, most: float, unit: str) -> bool:
@@ -205,24 +242,43 @@ def bar(name: str, measured: float, most: float, unit: str) -> bool:
     return met
 
 
+def growth(sizes: list[int], taken: list[Taken], over: int) -> float:
+    """Print the exponents up to the last size, from the one before and from the first; the greater by CPU seconds."""
+    exponents = []
+    for low in dict.fromkeys((len(sizes) - 2, 0)):
+        grown = math.log(sizes[-1] / sizes[low])
+        clock = math.log(taken[-1].seconds / taken[low].seconds) / grown
+        cpu = math.log(taken[-1].cpu / taken[low].cpu) / grown
+        print(f"exponent from {sizes[low]:,} to {sizes[-1]:,} over {over} days: {clock:.2f} (cpu {cpu:.2f})")
+        exponents.append(cpu)
+    return max(exponents)
+
+
+def shared() -> bool:
+    """Whether others want more cores than there are, so that the clock says little; prints which measure is held."""
+    busy, cores = os.getloadavg()[0], os.cpu_count() or 1
+    held_to = "CPU seconds" if busy > cores else "the clock"
+    print(f"{cores} cores, {busy:.1f} of them wanted by others: the seconds are held to {held_to}")
+    return busy > cores
+
+
 def main(sizes: list[int]) -> int:
-    """A line a size, then the exponents between the smallest and the largest, and between the last two; the bars."""
-    print(
-        f"one day of {DAYS}, alone, at {datetime.now(UTC):%Y-%m-%d}; MiB are above the imports; ratio: every day to one"
-    )
-    print("impressions   seconds       cpu       MiB        rows   every day       MiB   ratio")
-    taken = [measure(size) for size in sizes]
-    pairs = sorted({(len(sizes) - 2, len(sizes) - 1), (0, len(sizes) - 1)}, reverse=True) if len(sizes) > 1 else []
-    for low, high in pairs:
-        grown = math.log(sizes[high] / sizes[low])
-        exponents = [math.log(taken[high][kind] / taken[low][kind]) / grown for kind in (0, 1)]
-        print(f"exponent from {sizes[low]:,} to {sizes[high]:,}: {exponents[0]:.2f} (cpu {exponents[1]:.2f})")
-    met = [bar("growth of a day's features", exponents[1], MOST_GROWTH, "exponent")] if len(sizes) > 1 else []
-    for size, (seconds, _, peak) in zip(sizes, taken, strict=True):
-        if size == AT:
-            met.append(bar(f"features of one day, {size:,} impressions", seconds, MOST_SECONDS, "s"))
-        if size == MOST_ROWS:
-            met.append(bar(f"memory of one day, {size:,} impressions", peak / 1024, MOST_GIB, "GiB"))
+    """A line a size and spread, then the exponents, then the bars; 1 where one is missed."""
+    print(f"one day alone, at {datetime.now(UTC):%Y-%m-%d}; ratio: every day of {DAYS} to one")
+    by_cpu = shared()
+    print("impressions over days   seconds       cpu        MB        rows  every day        MB   ratio")
+    taken = {over: [measure(size, over) for size in sizes] for over in (DAYS, 1)}
+    met = []
+    for over, found in taken.items():
+        if len(sizes) > 1:
+            met.append(bar(f"growth, over {over} days", growth(sizes, found, over), MOST_GROWTH, "exponent"))
+        for size, one in zip(sizes, found, strict=True):
+            name = f"{size:,} impressions over {over} days"
+            if size == AT:
+                seconds, unit = (one.cpu, "s of CPU") if by_cpu else (one.seconds, "s")
+                met.append(bar(f"a day from {name}", seconds, MOST_SECONDS, unit))
+            if size == MOST_ROWS:
+                met.append(bar(f"memory of a day from {name}", one.memory / 1e9, MOST_GB, "GB"))
     return 0 if all(met) else 1
 
 
