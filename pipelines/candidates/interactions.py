@@ -24,7 +24,7 @@ HISTORY_LENGTH = 100
 
 
 def engagements(lake: Lake, as_of: datetime) -> pa.Table:
-    """user_id, media_id, at, available_at of every engaged watch begun and available before ``as_of``.
+    """user_id, media_id, at, available_at of every engaged watch begun and known as such before ``as_of``.
 
     DataError when the lake holds no watches at all.
     """
@@ -37,8 +37,8 @@ def _engagements(lake: Lake, as_of: datetime) -> ibis.Table:
         raise DataError(f"watches has no rows in {lake.root}: run marquee import first")
     ratings = _table(lake.files("ratings")) if lake.exists("ratings") else None
     watches = with_engaged(_table(files), ratings, lake.dataset)
-    known = watches.filter(watches.engaged, watches.started_at < as_of, watches.available_at < as_of)
-    return known.select("user_id", "media_id", "available_at", at=known.started_at)
+    known = watches.filter(watches.engaged, watches.started_at < as_of, watches.judged_at < as_of)
+    return known.select("user_id", "media_id", available_at=known.judged_at, at=known.started_at)
 
 
 def engaged_watches(lake: Lake, as_of: datetime) -> pa.Table:

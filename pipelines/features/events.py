@@ -55,20 +55,26 @@ def _shown(impressions: Any, zone: str) -> Any:
 
 
 def _watched(watches: Any, impressions: Any, zone: str) -> Any:
-    """Watches that no impression led to count as shown too: the member found the title some other way."""
-    past = impressions.filter(impressions.policy == HISTORY).select("impression_id").mutate(past=True)
+    """Watches that no impression led to count as shown too: the member found the title some other way.
+
+    Whether a watch was measured is settled on the day from which it counts: an impression of the past that becomes
+    known later does not take it back.
+    """
+    past = impressions.filter(impressions.policy == HISTORY)
+    past = past.select("impression_id", past_e=usable_day(past.shown_at, past.available_at, zone))
     joined = watches.left_join(past, "impression_id")
-    organic, measured = joined.impression_id.isnull(), joined.past.isnull()
+    e = usable_day(joined.started_at, joined.available_at, zone)
+    organic, measured = joined.impression_id.isnull(), (joined.past_e > e).fill_null(True)
     known, timed = measured & joined.completion.notnull(), joined.watched_seconds.notnull()
     return joined.select(
         "user_id",
         "media_id",
         at=joined.started_at,
-        e=usable_day(joined.started_at, joined.available_at, zone),
+        e=e,
         **_counts(
             shown=organic,
             watched=ibis.literal(1),
-            engaged=joined.engaged,
+            engaged=joined.engaged & (usable_day(joined.started_at, joined.judged_at, zone) <= e),
             judged=organic,
             played=measured & (joined.completion >= PLAYED_FROM).fill_null(True),
             completion=ibis.ifelse(known, (joined.completion.clip(upper=1.0) * EXACT).round(), 0.0),
@@ -79,11 +85,20 @@ def _watched(watches: Any, impressions: Any, zone: str) -> Any:
     )
 
 
+def _liked_later(watches: Any, zone: str) -> Any:
+    """What a rating adds to its watch where it became known on a later day."""
+    e, later = (usable_day(watches.started_at, known, zone) for known in (watches.available_at, watches.judged_at))
+    found = watches.mutate(e=later).filter(watches.engaged & (later > e))
+    return found.select("user_id", "media_id", at=found.started_at, e=found.e, **_counts(engaged=ibis.literal(1)))
+
+
 def facts(impressions: Any, watches: Any, ratings: Any | None, dataset: Dataset) -> Any:
-    """user_id, media_id, at, e (day from whose end it may be used) and COUNTS; one row an impression, one a watch."""
+    """user_id, media_id, at, e (day from whose end it may be used) and COUNTS; one row an impression, one a watch,
+    and one a rating that came to be known on a later day than its watch."""
     zone = dataset.time_zone
     judged = with_engaged(watches, ratings, dataset)
-    return _shown(impressions, zone).union(_watched(judged, impressions, zone))
+    found = _shown(impressions, zone).union(_watched(judged, impressions, zone))
+    return found.union(_liked_later(judged, zone)) if dataset.relevance == "rating" else found
 
 
 def visits(sessions: Any, zone: str) -> Any:

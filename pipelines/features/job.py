@@ -4,10 +4,11 @@ import time
 from datetime import date, timedelta
 from functools import partial
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.adapters.feature_store import FeatureStore
-from pipelines.core import days, durations
+from pipelines.core import days, durations, tables
 from pipelines.core.dataset import Dataset
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
@@ -64,9 +65,9 @@ def materialize(settings: Settings, through: date) -> None:
 
 
 def _genres(lake: Lake) -> list[str]:
-    """Every genre, in the order in which the media that brought it became known."""
-    known = lake.read("media", columns=["available_at", "media_id", "genres"]).sort_by(
-        [("available_at", "ascending"), ("media_id", "ascending")]
-    )
+    """Every genre, in the order in which the media that brought it became known, as it was then."""
+    held = [table for table in ("media", tables.earlier("media")) if lake.exists(table)]
+    every = pa.concat_tables([lake.read(t, columns=["available_at", "media_id", "genres"]) for t in held])
+    known = every.sort_by([("available_at", "ascending"), ("media_id", "ascending")])
     values = pc.list_flatten(known["genres"])
     return [v for v in pc.unique(values).to_pylist() if v is not None]

@@ -73,10 +73,10 @@ class Span:
 def events(watches: Any, searches: Any, genres: Any, terms: Any) -> Any:
     """user_id, known, and one of watch, engaged and search: the events as the lists keep them.
 
-    watches: canonical, with ``engaged``. genres: media_id, codes (array<int64>), one row a media. terms: query, codes,
-    one row a query.
+    watches: canonical, with what ``with_engaged`` adds. genres: media_id, codes (array<int64>), one row a media.
+    terms: query, codes, one row a query.
     """
-    return _watches(watches, genres).union(_searches(searches, terms))
+    return _watches(watches, genres).union(_liked_later(watches), _searches(searches, terms))
 
 
 def _watches(watches: Any, genres: Any) -> Any:
@@ -94,7 +94,25 @@ def _watches(watches: Any, genres: Any) -> Any:
         KEY,
         known=known,
         watch=ibis.struct({**keys, **more}, type=WATCH),
-        engaged=ibis.ifelse(joined.engaged, ibis.struct(keys, type=ENGAGED), ibis.null(ENGAGED)),
+        engaged=ibis.ifelse(
+            joined.engaged & (_known(joined.started_at, joined.judged_at) <= known),
+            ibis.struct(keys, type=ENGAGED),
+            ibis.null(ENGAGED),
+        ),
+        search=ibis.null(SEARCH),
+    )
+
+
+def _liked_later(watches: Any) -> Any:
+    """Watches that were known before the rating that makes them engaged: they enter that list with it."""
+    known = _known(watches.started_at, watches.judged_at)
+    late = watches.filter(watches.engaged & (known > _known(watches.started_at, watches.available_at)))
+    keys = {"at": micros(late.started_at), "id": late.watch_id, "media": late.media_id}
+    return late.select(
+        KEY,
+        known=_known(late.started_at, late.judged_at),
+        watch=ibis.null(WATCH),
+        engaged=ibis.struct(keys, type=ENGAGED),
         search=ibis.null(SEARCH),
     )
 

@@ -46,7 +46,7 @@ def engaged(watches: Any, ratings: Any, dataset: Dataset, before: int, last: int
     """
     judged = with_engaged(watches, ratings, dataset)
     liked = judged.filter(judged.engaged)
-    dated = liked.select(KEY, "media_id", e=usable_day(liked.started_at, liked.available_at, dataset.time_zone))
+    dated = liked.select(KEY, "media_id", e=usable_day(liked.started_at, liked.judged_at, dataset.time_zone))
     happened = dated.filter(dated.e <= last)
     if not whole:
         changes = ibis.union(*(happened.select(KEY, e=happened.e + days) for days in (0, *SPANS.values())))

@@ -71,7 +71,7 @@ def _logged(lake: Lake, dataset: Dataset, first: date, last: date, known_by: dat
     connection = ibis.duckdb.connect()
     impressions = scan(connection, lake, "impressions", first, last)
     played = scan(connection, lake, "watches", first, last + _LATE_WATCHES)
-    watches = with_engaged(played, scan(connection, lake, "ratings"), dataset)
+    watches = with_engaged(played, _ratings(connection, lake, known_by), dataset)
     media = scan(connection, lake, "media")
     found = _frame(label_impressions(impressions, watches, media, dataset.labels, known_by))
     past = int(impressions.filter(impressions.policy == HISTORY).count().execute())
@@ -82,6 +82,12 @@ def _logged(lake: Lake, dataset: Dataset, first: date, last: date, known_by: dat
     }
     kept = found[found["mature"] & found["known"]]
     return Rows(kept.loc[:, list(COLUMNS)].reset_index(drop=True), left_out)
+
+
+def _ratings(connection: Any, lake: Lake, known_by: datetime | None) -> Any:
+    """A rating that came to be known later says nothing of a watch yet."""
+    ratings = scan(connection, lake, "ratings")
+    return ratings if known_by is None else ratings.filter(ratings.available_at < ibis.literal(known_by))
 
 
 def _unlogged(
@@ -95,7 +101,7 @@ def _unlogged(
 ) -> Rows:
     """Engaged watches are positives; the others, which the member chose but did not like, are the middle."""
     connection = ibis.duckdb.connect()
-    watches, ratings = scan(connection, lake, "watches"), scan(connection, lake, "ratings")
+    watches, ratings = scan(connection, lake, "watches"), _ratings(connection, lake, known_by)
     titles = since_first(scan(connection, lake, "media"), scan(connection, lake, earlier("media")), "media_id")
     media = titles.select("media_id", "available_at", total_seconds=titles.duration_seconds)
     if known_by is not None:

@@ -132,7 +132,9 @@ def over_tables(seen: list[dict], asked: list[dict], span: stream.Span) -> dict[
     connection = ibis.duckdb.connect()
     for name, rows in (("watches", seen), ("searches", asked)):
         connection.con.register(name, pa.Table.from_pylist(rows, tables.TABLES[name].schema()))
-    judged = connection.table("watches").mutate(engaged=(ibis._.completion > 0.8).fill_null(False))
+    judged = connection.table("watches").mutate(
+        engaged=(ibis._.completion > 0.8).fill_null(False), judged_at=ibis._.available_at
+    )
     genres = stream.codes_of(connection, "genres", "media_id", GENRES.items())
     terms = stream.codes_of(connection, "terms", "query", TERMS.items())
     happened = stream.events(judged, connection.table("searches"), genres, terms)

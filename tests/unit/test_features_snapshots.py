@@ -213,6 +213,13 @@ def test_history_counts_for_rates_but_cannot_bounce(settings):
     assert found["user_completion_mean"] is None
 
 
+def test_an_impression_of_the_past_that_becomes_known_later_does_not_take_a_watch_back(settings):
+    late = shown("0", "u2", "m1", at(1), policy=tables.HISTORY, available_at=at(4))
+    lake = fill(settings, [late], [watched("0", "u2", "m1", at(1), 1.0)])
+    job.refresh(settings, january(1), january(5))
+    assert [snapshot(lake, "user_activity", "u2", january(day))["user_completion_mean"] for day in (2, 5)] == [1.0, 1.0]
+
+
 def test_a_data_set_of_ratings_is_engaged_where_the_rating_is_relevant(settings):
     ratings = [
         {"user_id": "u1", "media_id": m, "rated_at": at(1), "available_at": at(1), "rating": r}
@@ -224,6 +231,17 @@ def test_a_data_set_of_ratings_is_engaged_where_the_rating_is_relevant(settings)
     found = snapshot(lake, "user_activity", "u1", january(2))
     assert (found["user_watches"], found["user_engaged"], found["user_impressions"]) == (2, 1, 2)
     assert found["user_engaged_rate"] == 0.5
+
+
+def test_a_rating_that_becomes_known_later_counts_from_then(settings):
+    rating = {"user_id": "u1", "media_id": "m1", "rated_at": at(1), "available_at": at(3), "rating": 5.0}
+    watch = watched("0", "u1", "m1", at(1), None) | {"impression_id": None}
+    lake = fill(settings, [], [watch], [rating], relevance="rating", impressions_logged=False)
+    job.refresh(settings, january(1), january(5))
+    before, after = (snapshot(lake, "user_activity", "u1", january(day)) for day in (2, 4))
+    assert [(row["user_watches"], row["user_engaged"]) for row in (before, after)] == [(1, 0), (1, 1)]
+    stream = lake.read("features/user_recent").sort_by("event_timestamp").to_pylist()
+    assert [(row["event_timestamp"], row["user_history"]) for row in stream] == [(at(1), []), (at(3), ["m1"])]
 
 
 def test_a_lake_without_events_has_every_view_with_its_columns(settings):
