@@ -16,7 +16,7 @@ def audience(watches: Any, ratings: Any, members: Any, dataset: Dataset, settled
     """media_id, e and the view media_audience. members: every version of every member, one a day of change."""
     judged = with_engaged(watches, ratings, dataset)
     liked = judged.filter(judged.engaged)
-    happened = liked.group_by(MEMBER, KEY, e=usable_day(liked.started_at, liked.available_at, dataset.time_zone)).agg(
+    happened = liked.group_by(MEMBER, KEY, e=usable_day(liked.started_at, liked.judged_at, dataset.time_zone)).agg(
         times=liked.count()
     )
     aged = windows.settled(_with_age(happened, members, dataset.time_zone), settled_before)
@@ -30,11 +30,13 @@ def audience(watches: Any, ratings: Any, members: Any, dataset: Dataset, settled
 
 
 def _with_age(happened: Any, members: Any, zone: str) -> Any:
-    """The rows whose member's age is known, with the age stated last by that day, or the first one stated."""
+    """The rows whose member's age is known, with the age stated last by that day; or the first one stated, and then
+    as of the day from which that was known."""
     stated = members.filter(members.age.notnull())
     ages = stated.select(MEMBER, "age", since=day_of(stated.available_at, zone))
     joined = happened.inner_join(ages, MEMBER)
     nearest = ibis.ifelse(joined.since <= joined.e, joined.since, -joined.since)
     first = ibis.window(group_by=[MEMBER, KEY, "e"], order_by=[nearest.desc()])
     placed = joined.mutate(place=ibis.row_number().over(first))
-    return placed.filter(placed.place == 0).select(*happened.columns, "age")
+    nearest_of = placed.filter(placed.place == 0)
+    return nearest_of.mutate(e=ibis.greatest(nearest_of.e, nearest_of.since)).select(*happened.columns, "age")

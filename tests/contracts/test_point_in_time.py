@@ -148,20 +148,20 @@ def contents(store: FeatureStore) -> dict[str, str]:
 
 
 def seen_from_the_moment(case: Case) -> None:
-    """What a member did lately is seen from the microsecond at which it is known, daily totals from the next day on."""
+    """What a member did lately is seen right after the microsecond of its being known, daily totals the next day."""
     world = case.world
     watches = world.rows["watches"]
     edges = [known(w) + shift for w in watches for shift in (-MICROSECOND, timedelta(), MICROSECOND)]
     starts = [days.start(days.of(known(w), world.zone) + DAY, world.zone) for w in watches]
     end = world.day(DAYS)
-    moments = sorted({m for m in (*edges, *starts, *(s - MICROSECOND for s in starts)) if world.day(0) <= m < end})
+    moments = sorted({m for m in (*edges, *starts, *(s - MICROSECOND for s in starts)) if world.day(0) < m < end})
     rows = asked(moments, media=MEDIA[:1])
     with opened(world) as store:
         found = store.historical(rows)
     for row in found.itertuples():
         at = row.event_timestamp
         mine = [w for w in watches if w["user_id"] == row.user_id]
-        lately = sorted((w for w in mine if known(w) <= at), key=lambda w: (w["started_at"], w["watch_id"]))
+        lately = sorted((w for w in mine if known(w) < at), key=lambda w: (w["started_at"], w["watch_id"]))
         told = [] if row.user_recent_media is None else list(row.user_recent_media)
         assert told == [w["media_id"] for w in lately][-20:], f"{row.user_id} at {at}"
         today = days.of(at, world.zone)
@@ -233,9 +233,13 @@ def the_stream_goes_by_event_time(patch: Patch) -> None:
     patch.setattr(stream, "_known", lambda at, available_at: events.micros(at))
 
 
-def the_stream_is_a_microsecond_late(patch: Patch) -> None:
+def the_stream_is_a_microsecond_late(patch: Patch, shift: int = 1) -> None:
     real = stream._known
-    patch.setattr(stream, "_known", lambda at, available_at: real(at, available_at) + 1)
+    patch.setattr(stream, "_known", lambda at, available_at: real(at, available_at) + shift)
+
+
+def the_stream_shows_the_very_moment(patch: Patch) -> None:
+    the_stream_is_a_microsecond_late(patch, shift=-1)
 
 
 def ratings_count_with_their_watch(patch: Patch) -> None:
@@ -314,6 +318,7 @@ FAULTS = (
     (order_does_not_matter, a_refresh_adds_to_what_is_there),
     (seen_from_the_moment, snapshots_are_published_a_day_late),
     (seen_from_the_moment, the_stream_is_a_microsecond_late),
+    (seen_from_the_moment, the_stream_shows_the_very_moment),
     (fits_are_older_than_the_day, generators_have_seen_the_row_s_day),
 )
 

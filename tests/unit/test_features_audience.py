@@ -64,6 +64,12 @@ def test_the_audience_is_as_old_as_those_who_engaged_were_then(tmp_path):
     assert found(lake, "media_audience", "m2", "media_audience_age") == {}
 
 
+def test_an_age_stated_after_the_watch_counts_from_when_it_was_known(tmp_path):
+    users = [{"user_id": "u1", "available_at": at(6), "age": 20}]
+    lake = lake_of(tmp_path, [watch(1, "u1", "m1", 2)], [{"media_id": "m1", "available_at": at(1)}], users)
+    assert found(lake, "media_audience", "m1", "media_audience_age") == {7: 20.0}
+
+
 def test_a_distributor_is_among_the_top_ten_by_what_was_engaged_with_so_far(tmp_path):
     """Eleven distributors: the eleventh by name has one watch on day 2 as all have, and a second one on day 5."""
     names = [f"studio {n:02d}" for n in range(TOP + 1)]
