@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from materialisation import BEGIN, END, NUMBERS, PLAIN, fill, load_plain, plain_store, redis
+from materialisation import BEGIN, NUMBERS, PLAIN, fill, load_plain, plain_store, redis
 from pydantic import SecretStr
 
 from pipelines.adapters.feature_store import FeatureStore
@@ -47,8 +47,8 @@ def main(members: int, questions: int) -> int:
         for name, own in {"SQLite": settings, "Redis": settings.model_copy(update={"redis_url": url})}.items():
             store = FeatureStore(own)
             store.apply()
-            store.materialize(BEGIN, END)
-            sides[f"ours, all member views, {name}"] = lambda user, store=store: store.user_row(user, END)
+            store.materialize(BEGIN, BEGIN)
+            sides[f"ours, all member views, {name}"] = lambda user, store=store: store.user_row(user, BEGIN)
         refs = [f"{PLAIN}:plain_{n}" for n in range(NUMBERS)]
         address = f"127.0.0.1:{server.port},db=1"
         online = {

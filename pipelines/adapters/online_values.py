@@ -26,8 +26,13 @@ STRING_TYPE = 2
 """Feast's ValueType.STRING, in keys."""
 
 
+SMALL = [bytes([number]) for number in range(0x80)]
+
+
 def varint(number: int) -> bytes:
     """Protobuf's coding of a whole number, seven bits a byte, the lowest first."""
+    if number <= 0x7F:
+        return SMALL[number]
     found = bytearray()
     while number > 0x7F:
         found.append(number & 0x7F | 0x80)
