@@ -89,7 +89,7 @@ def _trial(outcome: Mapping[str, Any]) -> tuple[object, ...]:
 
 
 def _signed(gain: Mapping[str, float]) -> str:
-    return "{value:+.4f} ({low:+.4f} to {high:+.4f})".format(**gain)
+    return "{value:+.4f} [{low:+.4f}, {high:+.4f}]".format(**gain)
 
 
 def _interval(figure: Mapping[str, float]) -> str:

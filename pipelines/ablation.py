@@ -31,7 +31,7 @@ from pipelines.promotion.comparison import compare, figure
 from pipelines.ranking import job as ranking
 from pipelines.ranking.unpacking import unpack
 
-ALL, SEED, RETRIEVAL, OTHER = "everything", "nothing (another seed)", "retrieval", "other"
+ALL, SEED, RETRIEVAL, OTHER = "everything", "another seed", "retrieval", "other"
 WORDS, DENSE = "X6", "X7"
 """The requirements that are two forms of the same: words and people as they are, and what dense forms make of them."""
 AUC, LOG_LOSS, NDCG = "ranker.auc", "ranker.log_loss", "page.ndcg@10"
@@ -194,7 +194,7 @@ def _outcomes(bench: Bench, asked: Sequence[Trial], say: Say, clock: Callable[[]
     chance = 0.0
     for number, trial in enumerate(asked, start=1):
         began = clock()
-        say(f"[{number}/{len(asked)}] {'with' if trial.added or number == 1 else 'without'} {trial.group}")
+        say(f"[{number}/{len(asked)}] {'without' if trial.left_out else 'with'} {trial.group}")
         mine, read = bench.judged(trial)
         evidence[trial.group] = mine
         other = evidence[trial.against]
