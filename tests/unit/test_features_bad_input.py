@@ -185,3 +185,18 @@ def test_a_view_whose_source_table_is_missing_has_no_rows_and_its_columns(tmp_pa
         assert found.num_rows == 0, view
         assert {f.name for f in catalogue.STORED if f.view == view} <= set(found.column_names)
     assert lake.read(job.table_of("media_text")).num_rows == 1
+
+
+def test_an_event_from_tomorrow_counts_from_its_own_day_however_early_it_was_told(tmp_path):
+    tomorrow = watch(2, "m", 4) | {"available_at": at(3)}
+    query = {"search_id": "q", "user_id": "u", "query": "war", "searched_at": at(4), "available_at": at(3)}
+    settings = lake_of(tmp_path, [{"media_id": "m", "genres": ["war"]}], [watch(1, "m", 2), tomorrow], [query])
+    job.refresh(settings, date(2022, 1, 1), date(2022, 1, 6))
+    lake = Lake(settings.lake_path)
+    for view, name in (("user_activity", "user_watches"), ("media_popularity", "media_watches")):
+        rows = {row["event_timestamp"].day: row[name] for row in lake.read(job.table_of(view)).to_pylist()}
+        assert {day: rows[day] for day in (3, 5)} == {3: 1.0, 5: 2.0}
+        assert rows.get(4, 1.0) == 1.0
+    recent = lake.read(job.table_of("user_recent")).to_pylist()
+    told = {row["event_timestamp"]: (row["user_recent_media"], row["user_searches"]) for row in recent}
+    assert told == {at(2): (["m"], []), at(4): (["m", "m"], ["war"])}
