@@ -42,7 +42,7 @@ def test_rankers_read_every_number_and_word_and_no_moment():
     read = set(inputs(dataset()))
     kinds = {f.kind for f in features(dataset()) if f.name in read}
     assert kinds == {"numeric", "categorical"}
-    assert {"context_session_watches", "cross_recently_watched", "user_recent_completion"} <= read
+    assert {"context_session_watches", "cross_recently_watched"} <= read
     assert not {"user_recent_watch_at", "user_session_seen_at"} & read
 
 
