@@ -26,6 +26,13 @@ RETRIEVAL = "retrieval_"
 TIMES = "__at"
 """A column ``<view>__at`` beside a row's features says from when the values of that view are."""
 
+DEVICE = "device"
+CHOSEN = "chosen_genres"
+"""The genres that a member chose at onboarding: a tuple of words, or a list column."""
+
+MEMBER = ("country", "language", "gender", "age", CHOSEN)
+"""What generators may know of a member beyond the history: words, a number, and the choices at onboarding."""
+
 Features = Mapping[str, npt.NDArray[Any]]
 """Columns by feature name, all of length n: float (NaN = absent), object (strings, None = absent) or (n, d) packed."""
 
@@ -34,8 +41,11 @@ Features = Mapping[str, npt.NDArray[Any]]
 class Interactions:
     """What generators learn from, as of a time: one row an engaged (user, media), most recent last within a user.
 
-    users, media: (n,) ids. weight: (n,) confidence, above 0. at: (n,) datetime64[us], UTC.
-    catalogue: every media id that may be recommended, the code of a media is its place here.
+    users, media: (n,) ids. weight: (n,) confidence, above 0. at: (n,) datetime64[us], UTC. device: (n,) objects, None
+    = unknown. catalogue: every media id that may be recommended, the code of a media is its place here.
+    media_table: the canonical media columns and the declared ones, as known then, in the order of ``catalogue``.
+    member_table: USER and the columns MEMBER of every member known then. Where one of the three is None, a method does
+    without.
     """
 
     users: Ids
@@ -44,11 +54,16 @@ class Interactions:
     at: npt.NDArray[np.datetime64]
     catalogue: Ids
     media_table: pa.Table | None = None
+    member_table: pa.Table | None = None
+    device: Ids | None = None
 
 
 @dataclass(frozen=True)
 class History:
-    """What one member watched before the request, oldest first; both may be empty."""
+    """What one member watched before the request, oldest first, both may be empty; and what else is known of who asks.
+
+    context: DEVICE of the request, and the columns MEMBER of the member; a name is left out where it is unknown.
+    """
 
     media: Sequence[str] = ()
     weight: Sequence[float] = ()
