@@ -14,6 +14,7 @@ import numpy as np
 
 from pipelines.candidates import job as candidates
 from pipelines.candidates.blend import BlendConfig, Blended, blend
+from pipelines.candidates.interactions import asked_on
 from pipelines.core import release
 from pipelines.core.contracts import RETRIEVAL, Codes, Features, FittedGenerator, FittedRanker, Floats, History
 from pipelines.core.errors import ReleaseError
@@ -163,6 +164,7 @@ class Pager:
         exclude: AbstractSet[str] = frozenset(),
     ) -> tuple[Page, list[str]]:
         """The page, and the media ids it was chosen from in the order of the blend."""
+        history = asked_on(history, device=request.device, country=request.country)
         blended = self.candidates(history)
         kept = self._allowed(blended.codes[0], request, user_row, history, exclude)
         codes = blended.codes[0][kept]

@@ -1,4 +1,4 @@
-"""The media snapshot: every title with its features and texts, and what members watched, held in memory by serving.
+"""The media snapshot: every title with its features and texts, and what members watched and are, held in memory.
 
 It is refreshed far more often than a release, has a version of its own, and is swapped whole:
 
@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from pipelines.adapters.feature_store import FeatureStore
 from pipelines.candidates.interactions import catalogue, histories
+from pipelines.candidates.members import TYPES, contexts
 from pipelines.core.contracts import Features, History, Ids
 from pipelines.core.errors import DataError
 from pipelines.core.lake import Lake
@@ -56,7 +57,7 @@ class MediaSnapshot:
     histories: Mapping[str, History]
 
     def history(self, user_id: str) -> History:
-        """What the member had watched when the snapshot was made; empty for a stranger."""
+        """What the member had watched when the snapshot was made, and what was known of them; empty for a stranger."""
         return self.histories.get(user_id, History())
 
     @classmethod
@@ -64,7 +65,7 @@ class MediaSnapshot:
         """DataError names a file that is missing."""
         try:
             media = pq.read_table(folder / MEDIA)
-            watched = pq.read_table(folder / HISTORIES).to_pydict()
+            members = pq.read_table(folder / HISTORIES)
         except FileNotFoundError as exc:
             raise DataError(f"snapshot {folder} is not whole ({exc}): run refresh_features") from exc
         texts = {name: media[f"text_{name}"].to_pylist() for name in TEXTS}
@@ -82,8 +83,8 @@ class MediaSnapshot:
             closes=closes,
             groups=[s or c for s, c in zip(texts["series_id"], texts["creator"], strict=True)],
             histories={
-                user: History(tuple(own), (1.0,) * len(own))
-                for user, own in zip(watched["user_id"], watched["media"], strict=True)
+                user: History(tuple(own), (1.0,) * len(own), known)
+                for (user, known), own in zip(contexts(members), members["media"].to_pylist(), strict=True)
             },
         )
 
@@ -120,9 +121,13 @@ def build(settings: Settings, at: datetime) -> tuple[pa.Table, pa.Table]:
     for kind, names in (("text", TEXTS), ("window", WINDOW)):
         for name in names:
             media = media.append_column(f"{kind}_{name}", titles[name].take(places))
-    watched = histories(lake, at)
-    lists = pa.array([list(history.media) for history in watched.values()], type=pa.list_(pa.string()))
-    return media, pa.table({"user_id": pa.array(list(watched), type=pa.string()), "media": lists})
+    members = histories(lake, at)
+    lists = pa.array([list(history.media) for history in members.values()], type=pa.list_(pa.string()))
+    known = {
+        name: pa.array([history.context.get(name) for history in members.values()], type=type_)
+        for name, type_ in TYPES.items()
+    }
+    return media, pa.table({"user_id": pa.array(list(members), type=pa.string()), "media": lists, **known})
 
 
 def write(settings: Settings, at: datetime, folder: Path) -> Path:

@@ -185,7 +185,7 @@ class Recommender:
         return media_id in self.live.rows if self.live else None
 
     def history(self, user_id: str) -> History:
-        """What the member had watched when the snapshot was made."""
+        """What the member had watched when the snapshot was made, and what was known of them."""
         return self.live.pager.snapshot.history(user_id) if self.live else History()
 
     def some_members(self, limit: int) -> list[str]:
@@ -221,7 +221,8 @@ class Recommender:
         told = recent(request.user_id, request.at, missing=True) if missing and told is None else told
         user_row = {**user_row, **(told or {})}
         degradations = [missing] if missing else []
-        known = bool(history.media) or (None if missing else any(v is not None for v in user_row.values()))
+        found = None if missing else any(v is not None for v in user_row.values())
+        known = bool(history.media or history.context) or found
         used: UserRow | None = user_row
         try:
             page = live.pager.assemble(request, user_row, history, exclude)

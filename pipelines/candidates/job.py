@@ -8,7 +8,7 @@ import numpy as np
 
 from pipelines.candidates import FITTED
 from pipelines.candidates.blend import BlendConfig
-from pipelines.candidates.interactions import engaged_watches, histories, interactions
+from pipelines.candidates.interactions import asked_on, engaged_watches, histories, interactions
 from pipelines.candidates.scores import CheckpointConfig, Checkpoints, checkpoint_days
 from pipelines.candidates.weights import learn
 from pipelines.core import days
@@ -58,19 +58,24 @@ def fit(settings: Settings, window: Window, *, into: Path, seed: int, folder: Pa
 
 
 def _weights(lake: Lake, held: Checkpoints, window: Window, seed: int) -> dict[str, float]:
-    """Learn the blend's weights from what members with a history first engaged with on the calibration days."""
+    """Learn the blend's weights from what members with a history first engaged with on the calibration days.
+
+    Each is asked about as on the device of the first of those watches.
+    """
     since, until = days.start(window.calibrate_from, held.zone), days.start(window.known_from, held.zone)
     before = histories(lake, since)
     rows = engaged_watches(lake, until).to_pandas()
-    later = rows[rows["at"] >= since].groupby("user_id")["media_id"].agg(list)
-    members = sorted(str(user) for user in later.index if user in before)
+    new_rows = rows[rows["at"] >= since].groupby("user_id")
+    later, device = new_rows["media_id"].agg(list), new_rows["device"].first()
+    members = sorted(str(user) for user in later.index if user in before and before[user].media)
     if len(members) > MOST_MEMBERS:
         members = sorted(np.random.default_rng(seed).choice(members, MOST_MEMBERS, replace=False).tolist())
     generators = held.generators(window.calibrate_from)
     code = {media: place for place, media in enumerate(next(iter(generators.values())).catalogue.tolist())}
     new = {user: [code[m] for m in later[user] if m in code and m not in before[user].media] for user in members}
     asked = [user for user in members if new[user]]
-    return learn(generators, [before[user] for user in asked], [new[user] for user in asked], BlendConfig())
+    told = [asked_on(before[user], device=device[user]) for user in asked]
+    return learn(generators, told, [new[user] for user in asked], BlendConfig())
 
 
 def load(release: Path) -> dict[str, FittedGenerator]:

@@ -14,6 +14,7 @@ import pytest
 
 from pipelines import judgement, refreshing, retraining, snapshot
 from pipelines.adapters.feature_store import FeatureStore
+from pipelines.candidates.interactions import asked_on
 from pipelines.core.contracts import History
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
@@ -196,13 +197,18 @@ def column(found: pd.DataFrame, feature: Feature) -> np.ndarray:
 
 
 @pytest.mark.parametrize("country", [None, "AU"])
-@pytest.mark.parametrize("who", ["faithful", "newest", "stranger"])
+@pytest.mark.parametrize("who", ["faithful", "newest", "newcomer", "stranger"])
 def test_a_page_is_scored_on_the_features_that_training_would_have_joined(stage, who, country):
     known = sorted(stage.snapshot.histories, key=lambda user: (len(stage.snapshot.histories[user].media), user))
-    user = {"faithful": stage.faithful, "newest": known[0], "stranger": "nobody-knows-me"}[who]
+    warm = [user for user in known if stage.snapshot.histories[user].media]
+    named = {"faithful": stage.faithful, "newest": warm[0], "newcomer": known[0], "stranger": "nobody-knows-me"}
+    user = named[who]
+    assert bool(stage.snapshot.history(user).context) == (who != "stranger")
+    assert bool(stage.snapshot.history(user).media) == (user in warm)
     request = PageRequest(user, "r", AT, device="tv", country=country)
     offline = asked(stage, user, request)
-    history, row = stage.snapshot.history(user), stage.store.user_row(user)
+    history = asked_on(stage.snapshot.history(user), device=request.device, country=request.country)
+    row = stage.store.user_row(user)
     page = stage.pager.features(np.arange(len(stage.snapshot.ids)), request, row, history)
     encoder = stage.pager.release.ranker
     wanted = {f.name: f for f in features(Lake(stage.settings.lake_path).dataset) if f.name in encoder.feature_names}
@@ -211,7 +217,7 @@ def test_a_page_is_scored_on_the_features_that_training_would_have_joined(stage,
     assert set(wanted) | set(retrieval) == set(encoder.feature_names)
     for name in retrieval:
         np.testing.assert_allclose(page[name], retrieval[name], rtol=1e-5, atol=1e-6, err_msg=name)
-    assert who == "stranger" or np.isfinite(retrieval.to_numpy()).all(axis=1).any()
+    assert user not in warm or np.isfinite(retrieval.to_numpy()).all(axis=1).any()
     joined = {name: column(offline, feature) for name, feature in wanted.items()}
     joined |= {name: retrieval[name].to_numpy() for name in retrieval}
     encoded = encoder.encode(joined)
