@@ -16,7 +16,16 @@ from pipelines.candidates import job as candidates
 from pipelines.candidates.blend import BlendConfig, Blended, blend
 from pipelines.candidates.interactions import asked_on
 from pipelines.core import release
-from pipelines.core.contracts import RETRIEVAL, Codes, Features, FittedGenerator, FittedRanker, Floats, History
+from pipelines.core.contracts import (
+    RETRIEVAL,
+    Codes,
+    Extensible,
+    Features,
+    FittedGenerator,
+    FittedRanker,
+    Floats,
+    History,
+)
 from pipelines.core.errors import ReleaseError
 from pipelines.core.release import Manifest
 from pipelines.features.catalogue import STORED
@@ -112,15 +121,35 @@ class Pager:
 
     @cached_property
     def _code_of_row(self) -> Codes:
-        """The release's code of each media of the snapshot; -1 = newer than the release."""
+        """The code of each media of the snapshot; -1 = nobody can propose it."""
         codes = np.full(len(self.snapshot.ids), -1, dtype=np.int64)
         held = np.flatnonzero(self._row_of_code >= 0)
         codes[self._row_of_code[held]] = held
         return codes
 
     @cached_property
-    def _catalogue(self) -> np.ndarray:
+    def _generators(self) -> Mapping[str, FittedGenerator]:
+        """The release's; those that know titles by their metadata also propose the snapshot's newer ones."""
+        described = self.snapshot.described
+        if described is None:
+            return self.release.generators
+        newer = described.filter(
+            ~np.isin(described["media_id"].to_numpy(zero_copy_only=False).astype(str), self._known)
+        )
+        return {
+            name: generator.extended(newer) if newer.num_rows and isinstance(generator, Extensible) else generator
+            for name, generator in self.release.generators.items()
+        }
+
+    @cached_property
+    def _known(self) -> np.ndarray:
+        """What the release was fitted on."""
         return next(iter(self.release.generators.values())).catalogue
+
+    @cached_property
+    def _catalogue(self) -> np.ndarray:
+        """What the release was fitted on, then what is newer; a code is a place here."""
+        return max((generator.catalogue for generator in self._generators.values()), key=len)
 
     @cached_property
     def _media(self) -> dict[str, np.ndarray]:
@@ -144,7 +173,7 @@ class Pager:
 
     def candidates(self, history: History) -> Blended:
         """The blended candidates of one member, (1, n) codes of the release's catalogue."""
-        return blend(self.release.generators, [history], self._settings[0], len(self._catalogue))
+        return blend(self._generators, [history], self._settings[0], len(self._catalogue))
 
     def assemble(
         self,
@@ -253,9 +282,11 @@ class Pager:
         return {**{name: values[places] for name, values in self.snapshot.features.items()}, **pairs, **member}
 
     def _retrieval(self, rows: Codes, history: History) -> Features:
-        """The scores of those generators that the ranker asks about."""
+        """The scores of those generators that the ranker asks about; titles newer than the release had none either
+        when the ranker was fitted."""
         asked = {name: RETRIEVAL + name for name in self.release.generators}
         codes = self._code_of_row[rows][None, :]
+        codes = np.where(codes < len(self._known), codes, -1)
         wanted = {name: feature for name, feature in asked.items() if feature in self.release.ranker.feature_names}
         return {f: self.release.generators[name].scores([history], codes)[0] for name, f in wanted.items()}
 
@@ -270,7 +301,7 @@ class Pager:
     def _reason(self, code: int, by: tuple[str, ...], history: History, exclude: AbstractSet[str]) -> str:
         """What the member is told; a title that is excluded is not even named."""
         for name in by:
-            source = self.release.generators[name].because(code, history)
+            source = self._generators[name].because(code, history)
             if source in exclude:
                 continue
             place = np.searchsorted(self.snapshot.ids, source) if source is not None else len(self.snapshot.ids)

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from pipelines.adapters.event_store import EventStore
-from pipelines.core.contracts import History
+from pipelines.candidates.members import GENRE
+from pipelines.core.contracts import CHOSEN, History
 from pipelines.core.engagement import POSITIVE_ABOVE
 from pipelines.core.errors import StackError
 from pipelines.page import PageItem, PageRequest
@@ -88,11 +89,12 @@ def _without(page: dict[str, Any], down: AbstractSet[str]) -> dict[str, Any]:
 def _lately(
     user_id: str, at: datetime, recommender: Recommender, store: EventStore
 ) -> tuple[History, set[str], str | None]:
-    """The member's history with what was watched since the snapshot, what was dismissed, and what is wrong."""
+    """The member's history with what was watched and chosen since the snapshot, what was dismissed, what is wrong."""
     history = recommender.history(user_id)
     try:
         watches = store.latest("watches", user_id, at, RECENT)
         dismissed = {row["media_id"] for row in store.latest("dismissals", user_id, at, RECENT)}
+        chosen = [row["value"] for row in store.latest("preferences", user_id, at, RECENT) if row["kind"] == GENRE]
     except StackError as exc:
         log.error("the event store did not answer for a member's recent events", exc_info=exc)
         return history, set(), "the event store is down: today's events are not considered"
@@ -100,7 +102,14 @@ def _lately(
     enough = kept.positive_above if kept else POSITIVE_ABOVE
     fresh = {row["media_id"]: None for row in watches if (row["completion"] or 0.0) > enough}
     media = (*(m for m in history.media if m not in fresh), *fresh)
-    return History(media, (1.0,) * len(media), history.context), dismissed, None
+    return History(media, (1.0,) * len(media), _with_chosen(history.context, chosen)), dismissed, None
+
+
+def _with_chosen(context: Mapping[str, object], chosen: list[str]) -> Mapping[str, object]:
+    """What is known of the member, and the genres that they chose since."""
+    before = context.get(CHOSEN, ())
+    genres = (*before, *chosen) if isinstance(before, tuple) else tuple(chosen)
+    return {**context, CHOSEN: tuple(dict.fromkeys(genres))} if chosen else context
 
 
 def _given(asked: PageAsked, recommended: Recommendation, troubles: list[str | None]) -> dict[str, Any]:

@@ -136,11 +136,20 @@ class Dismissal(Event):
     media_id: Id
 
 
-AnyEvent = Watch | Search | Session | Click | Dismissal
+class Preference(Event):
+    """A member said what they like, as at onboarding: a genre, a title, a person."""
+
+    type: Literal["preference"]
+    kind: Name
+    value: Id
+
+
+AnyEvent = Watch | Search | Session | Click | Dismissal | Preference
 EVENT: TypeAdapter[AnyEvent] = TypeAdapter(Annotated[AnyEvent, Field(discriminator="type")])
 EVENT_DOC = """each one of:
 `watch` media_id, watched_seconds or completion, total_seconds?, completion?, impression_id?;
 `search` query; `session` session_id, ended_at?; `click` impression_id; `dismissal` media_id;
+`preference` kind (genre, title or person), value;
 all with event_id, user_id, at (ISO 8601 with a zone), session_id?, request_id?, device?"""
 
 

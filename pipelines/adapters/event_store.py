@@ -168,7 +168,7 @@ class EventStore:
     def latest(self, table: str, user_id: str, before: datetime, limit: int) -> list[dict[str, Any]]:
         """A member's last rows of a table before a moment, oldest first."""
         target = _known(table)
-        moment = target.c[str(tables.TABLES[table].time)]
+        moment = target.c[str(tables.TABLES[table].moment)]
         wanted = (
             target.select().where(target.c.user_id == user_id, moment < before).order_by(moment.desc()).limit(limit)
         )
@@ -199,7 +199,7 @@ class EventStore:
         """The rows of events before ``start`` that became known in [start, end): nobody read them with their day."""
         target, canonical = _known(table), tables.TABLES[table]
         known = target.c.available_at
-        wanted = target.select().where(known >= start, known < end, target.c[str(canonical.time)] < start)
+        wanted = target.select().where(known >= start, known < end, target.c[str(canonical.moment)] < start)
         with self._connected() as connection:
             rows = [dict(row) for row in connection.execute(wanted.order_by(known)).mappings()]
         return pa.Table.from_pylist(rows, canonical.schema())
@@ -207,7 +207,7 @@ class EventStore:
     def batches(self, table: str, start: datetime, end: datetime) -> Iterator[pa.RecordBatch]:
         """What ``read`` reads, 10,000 rows at a time."""
         target, canonical = _known(table), tables.TABLES[table]
-        moment = target.c[str(canonical.time)]
+        moment = target.c[str(canonical.moment)]
         wanted = (
             target.select().where(moment >= start, moment < end).order_by(moment, *(target.c[k] for k in canonical.key))
         )

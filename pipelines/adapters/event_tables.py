@@ -10,7 +10,8 @@ from sqlalchemy.dialects import postgresql
 from pipelines.core import tables
 from pipelines.core.errors import DataError
 
-EVENTS = tuple(tables.TABLES[name] for name in ("impressions", "watches", "searches", "sessions", "dismissals"))
+RECORDED = ("impressions", "watches", "searches", "sessions", "dismissals", "preferences")
+EVENTS = tuple(tables.TABLES[name] for name in RECORDED)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LOOKED_UP = ("user_id", "request_id", "available_at")
 """Beside the event time, what serving looks events up by, and what an export finds late ones by."""
@@ -64,7 +65,7 @@ def _table(table: tables.Table, metadata: sa.MetaData) -> sa.Table:
         for c in table.columns
     ]
     names = [name for name in LOOKED_UP if name in table.schema().names]
-    indexes = [sa.Index(f"ix_{table.name}_{name}", name) for name in (str(table.time), *names)]
+    indexes = [sa.Index(f"ix_{table.name}_{name}", name) for name in (str(table.moment), *names)]
     return sa.Table(table.name, metadata, *columns, *indexes)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -102,6 +102,15 @@ class FittedGenerator(Protocol):
 
     @classmethod
     def load(cls, folder: Path) -> Self: ...
+
+
+@runtime_checkable
+class Extensible(Protocol):
+    """A fitted generator that knows titles by their metadata, so that titles newer than the fit can join."""
+
+    def extended(self, media_table: pa.Table) -> FittedGenerator:
+        """The same with the rows of ``media_table`` added behind its catalogue, in their order."""
+        ...
 
 
 class CandidateGenerator(Protocol):
