@@ -142,7 +142,7 @@ class Content(Config):
     profiles: ProfileConfig = ProfileConfig()
     half_life: PositiveFloat = 50.0
     onboarding: PositiveFloat = 5.0
-    popularity: NonNegativeFloat = 0.2
+    popularity: NonNegativeFloat = 0.15
     popularity_days: PositiveFloat = 7.0
     ridge: PositiveFloat = 10.0
     """How many titles must agree before a profile lets expect another worth than the mean title's."""

@@ -28,7 +28,7 @@ DENSE = 50_000
 
 @dataclass(frozen=True)
 class FittedNeighbours:
-    """near: (len(catalogue), w) codes, nearest first, -1 = none. similarity: the same shape, 0 where there is none.
+    """near: (len(catalogue), w) codes, nearest first. similarity: the same shape, 0 where there is no neighbour.
 
     half_life: after how many later watches one counts half.
     """
@@ -47,9 +47,7 @@ class FittedNeighbours:
         kept = np.full((len(histories), k), -np.inf, dtype=np.float32)
         for row, history in enumerate(histories):
             watched, weight = self._watched(history)
-            media, votes = self._votes(watched, weight)
-            new = ~np.isin(media, watched)
-            media, votes = media[new], votes[new]
+            media, votes = self._votes(watched, weight, without=watched)
             if len(media) > k:
                 chosen = np.argpartition(-votes, k - 1)[:k]
                 media, votes = media[chosen], votes[chosen]
@@ -60,7 +58,7 @@ class FittedNeighbours:
     def scores(self, histories: Sequence[History], codes: Codes) -> Floats:
         """The similarities to what was watched, later ones counting more; 0 for no neighbour, NaN where none exist."""
         found = np.full(codes.shape, np.nan, dtype=np.float32)
-        speaks = np.append(self.near[:, 0] >= 0, False) if self.near.size else np.zeros(len(self.catalogue) + 1, bool)
+        speaks = np.append((self.similarity > 0).any(axis=1), False)
         for row, history in enumerate(histories):
             watched, weight = self._watched(history)
             if not speaks[watched].any():
@@ -79,16 +77,18 @@ class FittedNeighbours:
         decay = 0.5 ** (np.arange(len(known))[::-1] / self.half_life)
         return watched, (weight * decay / max(decay.sum(), 1.0)).astype(np.float32)
 
-    def _votes(self, watched: Codes, weight: Floats) -> tuple[Codes, Floats]:
+    def _votes(self, watched: Codes, weight: Floats, without: Codes | None = None) -> tuple[Codes, Floats]:
         """(m,) the codes that are near to what was watched, ascending, and (m,) the sum of their similarities."""
         near, votes = self.near[watched].ravel(), (self.similarity[watched] * weight[:, None]).ravel()
-        near, votes = near[votes > 0], votes[votes > 0]
         if len(self.catalogue) <= DENSE:
             total = np.bincount(near, votes, minlength=len(self.catalogue))
+            total[[] if without is None else without] = 0
             media = np.flatnonzero(total)
             return media, total[media].astype(np.float32)
         media, place = np.unique(near, return_inverse=True)
-        return media, np.bincount(place, votes, minlength=len(media)).astype(np.float32)
+        total = np.bincount(place, votes, minlength=len(media))
+        total[np.isin(media, [] if without is None else without)] = 0
+        return media[total > 0], total[total > 0].astype(np.float32)
 
     def because(self, code: int, history: History) -> str | None:
         """The watched media that gives the candidate most."""
@@ -126,7 +126,7 @@ class Neighbours(Config):
     def fit(self, interactions: Interactions, *, as_of: datetime, seed: int) -> FittedNeighbours:
         """Nothing random happens, and age plays no part: ``as_of`` has already cut the interactions."""
         size = len(interactions.catalogue)
-        near = np.full((size, min(self.neighbours, size)), -1, dtype=np.int32)
+        near = np.zeros((size, min(self.neighbours, size)), dtype=np.int32)
         similarity = np.zeros(near.shape, dtype=np.float32)
         watched = _matrix(interactions)
         audience = np.asarray(watched.sum(axis=0)).ravel()

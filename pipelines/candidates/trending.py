@@ -87,7 +87,7 @@ class FittedTrending:
 
     def save(self, folder: Path) -> None:
         held = {"titles": self.titles, "trend": self.trend, "cells": self.cells.astype(str), "lift": self.lift}
-        np.savez(folder / "trending.npz", catalogue=self.catalogue.astype(str), **held)
+        np.savez(folder / "trending.npz", allow_pickle=False, catalogue=self.catalogue.astype(str), **held)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -121,7 +121,7 @@ class Trending(Config):
     prior: PositiveFloat = 1000.0
     cell_prior: PositiveFloat = 100.0
     damping: PositiveFloat = 0.7
-    titles: PositiveInt = 20_000
+    titles: PositiveInt = 5_000
     """The most titles whose trend is followed: the most watched ones."""
 
     def fit(self, interactions: Interactions, *, as_of: datetime, seed: int) -> FittedTrending:

@@ -257,3 +257,35 @@ def test_a_title_taken_down_since_the_release_is_not_shown(stage):
     again = replace(stage, pager=Pager(stage.pager.release, fewer)).page(stage.faithful)
     assert len(again.items) == 10
     assert gone not in {item.media_id for item in again.items}
+
+
+def test_a_title_newer_than_the_release_is_proposed_by_its_metadata(stage):
+    held, user = stage.snapshot, stage.faithful
+    twin = int(np.flatnonzero(held.ids == stage.page(user).items[0].media_id)[0])
+    rows = [*range(len(held.ids)), twin]
+    described = held.described.take(rows[:-1])
+    named = described.slice(twin, 1).set_column(0, described.schema.field(0), pa.array(["new"]))
+    wider = replace(
+        held,
+        ids=np.append(held.ids, "new"),
+        features={name: values[rows] for name, values in held.features.items()},
+        titles=[held.titles[n] for n in rows],
+        genres=[held.genres[n] for n in rows],
+        rights=[held.rights[n] for n in rows],
+        groups=[held.groups[n] for n in rows],
+        opens=held.opens[rows],
+        closes=held.closes[rows],
+        described=pa.concat_tables([described, named]),
+    )
+    pager, request = Pager(stage.pager.release, wider), PageRequest(user, "r", AT)
+    history, row = wider.history(user), stage.store.user_row(user)
+    assert "new" not in {media for generator in pager.release.generators.values() for media in generator.catalogue}
+    assert "new" in pager.assemble_with_candidates(request, row, history)[1]
+    untold = Pager(pager.release, replace(wider, described=None))
+    assert "new" not in untold.assemble_with_candidates(request, row, history)[1]
+    features = pager.features(np.array([twin, len(held.ids)]), request, row, history)
+    for name, values in features.items():
+        if name.startswith("retrieval_"):
+            assert np.isnan(values[1]), "no generator knew a newer title when the ranker learned from scores"
+        elif name.startswith("media_") and name != "media_id":
+            np.testing.assert_array_equal(values[0], values[1], err_msg=name)
