@@ -27,8 +27,9 @@ TOGETHER = 256
 
 @dataclass(frozen=True)
 class FittedContent:
-    """vectors: (len(catalogue), d + 1), the last column what a title is worth to anyone. encoder: None = no metadata.
+    """vectors: (len(catalogue), d + 1), the last column what a title is worth to anyone; zeros = nothing is known.
 
+    encoder: None = there were no metadata.
     worth: (d + 1,) what a title's profile lets expect of its last column, the constant last; for titles without a past.
     half_life: after how many later watches one counts half. onboarding: how many watches the chosen genres count as.
     """
@@ -45,30 +46,34 @@ class FittedContent:
         return codes_of(self.catalogue)
 
     @cached_property
-    def _told(self) -> Codes:
-        """(len(catalogue),) whether anything is known of a title."""
-        return np.asarray(self.vectors[:, :-1].any(axis=1))
+    def _unknown(self) -> Codes:
+        return np.flatnonzero(~self.vectors.any(axis=1))
+
+    @cached_property
+    def _padded(self) -> Floats:
+        """The vectors, and zeros for code -1."""
+        return np.vstack([self.vectors, np.zeros((1, self.vectors.shape[1]), np.float32)])
 
     def candidates(self, histories: Sequence[History], k: int) -> tuple[Codes, Floats]:
-        found = [
-            self._best(histories[begin : begin + TOGETHER], k) for begin in range(0, max(len(histories), 1), TOGETHER)
-        ]
+        if len(histories) <= TOGETHER:
+            return self._best(histories, k)
+        found = [self._best(histories[begin : begin + TOGETHER], k) for begin in range(0, len(histories), TOGETHER)]
         return np.concatenate([codes for codes, _ in found]), np.concatenate([scores for _, scores in found])
 
     def _best(self, histories: Sequence[History], k: int) -> tuple[Codes, Floats]:
         members = self.members(histories)
         scores = members @ self.vectors.T
-        scores[:, ~self._told] = -np.inf
+        scores[:, self._unknown] = -np.inf
         scores[~members.any(axis=1)] = -np.inf
         leave_out(scores, histories, self.codes)
         return best(scores, k)
 
     def scores(self, histories: Sequence[History], codes: Codes) -> Floats:
         """The likeness of the title and the member's profile, at most 1, and a little of what everyone thinks of it."""
-        members, padded = self.members(histories), np.vstack([self.vectors, np.zeros((1, self.vectors.shape[1]))])
-        found = (members[:, None, :] @ padded[codes].transpose(0, 2, 1))[:, 0, :]
-        speaks = np.asarray(members.any(axis=1))[:, None] & np.append(self._told, False)[codes]
-        return np.where(speaks, found, np.nan).astype(np.float32)
+        members, asked = self.members(histories), self._padded[codes]
+        found = (members[:, None, :] @ asked.transpose(0, 2, 1))[:, 0, :]
+        speaks = np.asarray(members.any(axis=1))[:, None] & np.asarray(asked.any(axis=2))
+        return np.where(speaks, found, np.float32(np.nan))
 
     def members(self, histories: Sequence[History]) -> Floats:
         """(len(histories), d + 1) profiles: the weighted mean of what was watched and of the chosen genres."""
@@ -107,7 +112,7 @@ class FittedContent:
         if self.encoder is None:
             return np.zeros((media_table.num_rows, self.vectors.shape[1]), np.float32)
         rows = self.encoder.encode(media_table)
-        return np.hstack([rows, _expected(rows, self.worth)[:, None]]).astype(np.float32)
+        return _told(rows, _expected(rows, self.worth))
 
     def extended(self, media_table: pa.Table) -> "FittedContent":
         """With titles that are newer than the fit: their codes follow those of the catalogue."""
@@ -157,8 +162,13 @@ class Content(Config):
         settled = 1 - 0.5 ** (_days_here(interactions, as_of) / self.popularity_days)
         worth = _regressed(rows, liking, settled, self.ridge)
         column = settled * liking + (1 - settled) * _expected(rows, worth)
-        vectors = np.hstack([rows, column[:, None]]).astype(np.float32)
+        vectors = _told(rows, column)
         return FittedContent(interactions.catalogue, vectors, encoder, worth, self.half_life, self.onboarding)
+
+
+def _told(rows: Floats, worth: Floats) -> Floats:
+    """(n, d + 1); zeros throughout where nothing is known of a title."""
+    return np.hstack([rows, np.where(rows.any(axis=1), worth, 0)[:, None]]).astype(np.float32)
 
 
 def _regressed(rows: Floats, liking: Floats, weight: Floats, ridge: float) -> Floats:
