@@ -16,6 +16,7 @@ import pyarrow as pa
 from pydantic import NonNegativeFloat, PositiveFloat
 
 from pipelines.candidates import profiles
+from pipelines.candidates.engaged import decayed, media_codes
 from pipelines.candidates.profiles import MediaEncoder, ProfileConfig
 from pipelines.candidates.top import best, codes_of, leave_out
 from pipelines.core.config import Config
@@ -199,9 +200,7 @@ def _days_here(interactions: Interactions, as_of: datetime) -> Floats:
 
 def _liking(interactions: Interactions, as_of: datetime, half_life_days: float) -> Floats:
     """(len(catalogue),) ln(1 + a title's recent engagements over the mean title's)."""
-    codes = codes_of(interactions.catalogue)
-    of_row = np.array([codes.get(media, -1) for media in interactions.media.tolist()], dtype=np.int64)
-    age = (np.datetime64(as_of.replace(tzinfo=None), "us") - interactions.at) / np.timedelta64(1, "D")
+    of_row, weight = media_codes(interactions), decayed(interactions, as_of, half_life_days)
     known = of_row >= 0
-    score = np.bincount(of_row[known], 0.5 ** (age[known] / half_life_days), minlength=len(codes))
+    score = np.bincount(of_row[known], weight[known], minlength=len(interactions.catalogue))
     return np.asarray(np.log1p(score / score.mean()) if score.any() else score)

@@ -89,12 +89,13 @@ def _ask(
         told, member = own.get(user, NOTHING), members.get(user, NOBODY)
         count, version = bisect_left(told.known_at, moment), member.before(moment)
         said = tuple(word if isinstance(word, str) else None for word in words)
-        key = (user if count or version >= 0 else "", count, version, *said)
+        context = member.contexts[version] if version >= 0 else {}
+        key = (user if count or context else "", count, version if context else -1, *said)
         if key not in found:
             if (user, count) not in media:
                 media[user, count] = told.first(count)
             found[key] = len(histories)
-            history = _history(media[user, count], member.contexts[version] if version >= 0 else {})
+            history = _history(media[user, count], context)
             histories.append(asked_on(history, **dict(zip(REQUEST, said, strict=True))))
         places.append(found[key])
     return KnownHistories(histories, np.array(places, dtype=np.int64))

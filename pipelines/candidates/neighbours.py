@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from pipelines.candidates.engaged import media_codes
 from pipelines.candidates.top import codes_of
 from pipelines.core.config import Config
 from pipelines.core.contracts import Codes, Floats, History, Ids, Interactions
@@ -147,8 +148,7 @@ def _matrix(interactions: Interactions) -> Any:
     """(members, len(catalogue)) sparse: 1 where a member engaged with a media of the catalogue."""
     from scipy.sparse import csc_matrix
 
-    codes = codes_of(interactions.catalogue)
-    of_row = np.array([codes.get(media, -1) for media in interactions.media.tolist()], dtype=np.int64)
+    of_row = media_codes(interactions)
     known = of_row >= 0
     members, member_of_row = np.unique(interactions.users[known].astype(str), return_inverse=True)
     pairs = (interactions.weight[known].astype(np.float32), (member_of_row, of_row[known]))

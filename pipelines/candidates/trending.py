@@ -17,6 +17,7 @@ from typing import Any, Self
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
+from pipelines.candidates.engaged import decayed, media_codes
 from pipelines.candidates.members import contexts
 from pipelines.candidates.top import best, codes_of
 from pipelines.core.config import Config
@@ -126,27 +127,27 @@ class Trending(Config):
 
     def fit(self, interactions: Interactions, *, as_of: datetime, seed: int) -> FittedTrending:
         """Nothing random happens; media that nobody engaged with are never proposed."""
-        codes = codes_of(interactions.catalogue)
-        of_row = np.array([codes.get(media, -1) for media in interactions.media.tolist()], dtype=np.int64)
-        age = (np.datetime64(as_of.replace(tzinfo=None), "us") - interactions.at) / np.timedelta64(1, "D")
-        known = of_row >= 0
-        recent, memory = (np.where(known, 0.5 ** (age / days), 0) for days in (self.half_life_days, self.memory_days))
-        counts = np.bincount(of_row[known], memory[known], minlength=len(codes))
+        of_row, size = media_codes(interactions), len(interactions.catalogue)
+        recent, memory = (decayed(interactions, as_of, days) for days in (self.half_life_days, self.memory_days))
+        counts = _Rows(of_row, size).counts(memory)
         titles = np.sort(np.argsort(-counts, kind="stable")[: self.titles])
         titles = titles[counts[titles] > 0]
-        place = np.full(len(codes) + 1, -1, dtype=np.int64)
+        place = np.full(size + 1, -1, dtype=np.int64)
         place[titles] = np.arange(len(titles))
         rows = _Rows(place[of_row], len(titles))
         usual = counts[titles] / max(counts[titles].sum(), np.finfo(float).tiny)
         share = _shrunk(rows.counts(recent), usual, self.prior)
         cells, by_cell = _by_cell(interactions, rows, memory)
+        # What is heard less than a tenth of what is assumed would move nothing: as many cells need not be kept.
+        heard = by_cell.sum(axis=1) >= self.cell_prior / 10
+        cells, by_cell = cells[heard], by_cell[heard]
         # A title's share here over its share anywhere, both over the same weeks.
         lift = np.log(_shrunk(by_cell, usual, self.cell_prior) / usual) if len(titles) else by_cell
         return FittedTrending(
             interactions.catalogue,
             titles.astype(np.int32),
             np.log(share * len(titles)).astype(np.float32),
-            np.array(cells) if cells else np.array([], dtype=str),
+            cells,
             (self.damping * lift).astype(np.float32),
         )
 
@@ -168,7 +169,7 @@ def _shrunk(counts: Floats, expected: Floats, prior: float) -> Floats:
     return np.asarray((counts + prior * expected) / (counts.sum(axis=-1, keepdims=True) + prior))
 
 
-def _by_cell(interactions: Interactions, rows: _Rows, weight: Floats) -> tuple[list[str], Floats]:
+def _by_cell(interactions: Interactions, rows: _Rows, weight: Floats) -> tuple[Ids, Floats]:
     """The cells that watched something, in order, and (cells, titles) what each did."""
     from scipy.sparse import csr_matrix
 
@@ -186,7 +187,7 @@ def _by_cell(interactions: Interactions, rows: _Rows, weight: Floats) -> tuple[l
     found: Any = _ones(pairs, (len(cells), len(users))) @ by_member
     on = [row for row in kept.tolist() if held[row]]
     by_device = (weight[on], ([code[f"{DEVICE}={held[row]}"] for row in on], rows.title[on]))
-    return cells, np.asarray((found + csr_matrix(by_device, shape=found.shape)).todense())
+    return np.array(cells, dtype=str), np.asarray((found + csr_matrix(by_device, shape=found.shape)).todense())
 
 
 def _ones(pairs: list[tuple[int, int]], shape: tuple[int, int]) -> Any:

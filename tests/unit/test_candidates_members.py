@@ -18,7 +18,7 @@ from pipelines.core.contracts import History
 from pipelines.core.dataset import Dataset, ExtraColumn
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
-from pipelines.core.tables import TABLES
+from pipelines.core.tables import TABLES, USERS
 
 # Ibis calls DuckDB by the old name of to_arrow_table.
 pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
@@ -82,6 +82,14 @@ def test_rows_are_asked_about_as_pages_of_their_moment_are(lake: Lake) -> None:
             served = histories(lake, moment).get(user, History()) if moment > january(1) else History()
             assert found.histories[place] == asked_on(served, device=device), (user, moment)
         assert len(set(found.place.tolist())) == len(found.histories)
+
+
+def test_members_of_whom_nothing_is_known_share_one_history(lake: Lake) -> None:
+    lake.publish("users", pa.Table.from_pylist([{"user_id": "blank", "available_at": january(1)}], USERS.schema()))
+    rows = pd.DataFrame({"user_id": ["blank", "nobody"], "event_timestamp": january(3), "media_id": "m0"})
+    found = known.from_lake(lake, rows)
+    assert found.histories == [History()]
+    assert found.place.tolist() == [0, 0]
 
 
 def test_the_request_counts_before_what_is_known_of_the_member() -> None:
