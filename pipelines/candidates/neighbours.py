@@ -31,24 +31,29 @@ DENSE = 50_000
 class FittedNeighbours:
     """near: (len(catalogue), w) codes, nearest first. similarity: the same shape, 0 where there is no neighbour.
 
-    half_life: after how many later watches one counts half.
+    half_life: after how many later watches one counts half. history: how many of the latest are asked.
     """
 
     catalogue: Ids
     near: Codes
     similarity: Floats
     half_life: float
+    history: int
 
     @cached_property
     def codes(self) -> dict[str, int]:
         return codes_of(self.catalogue)
 
+    @cached_property
+    def _speaks(self) -> Codes:
+        """(len(catalogue) + 1,) whether a title has neighbours; code -1 has none."""
+        return np.append((self.similarity > 0).any(axis=1), False)
+
     def candidates(self, histories: Sequence[History], k: int) -> tuple[Codes, Floats]:
         found = np.full((len(histories), k), -1, dtype=np.int32)
         kept = np.full((len(histories), k), -np.inf, dtype=np.float32)
         for row, history in enumerate(histories):
-            watched, weight = self._watched(history)
-            media, votes = self._votes(watched, weight, without=watched)
+            media, votes = self._votes(*self._watched(history), without=self._own(history))
             if len(media) > k:
                 chosen = np.argpartition(-votes, k - 1)[:k]
                 media, votes = media[chosen], votes[chosen]
@@ -59,7 +64,7 @@ class FittedNeighbours:
     def scores(self, histories: Sequence[History], codes: Codes) -> Floats:
         """The similarities to what was watched, later ones counting more; 0 for no neighbour, NaN where none exist."""
         found = np.full(codes.shape, np.nan, dtype=np.float32)
-        speaks = np.append((self.similarity > 0).any(axis=1), False)
+        speaks = self._speaks
         for row, history in enumerate(histories):
             watched, weight = self._watched(history)
             if not speaks[watched].any():
@@ -71,12 +76,15 @@ class FittedNeighbours:
         return found
 
     def _watched(self, history: History) -> tuple[Codes, Floats]:
-        """The known codes of a history and what each counts: the sum of all is 1 in the long run."""
+        """The latest known codes of a history and what each counts; all together at most 1."""
         pairs = zip(history.media, history.weight, strict=True)
-        known = [(self.codes[media], weight) for media, weight in pairs if media in self.codes]
+        known = [(self.codes[media], weight) for media, weight in pairs if media in self.codes][-self.history :]
         watched, weight = np.array([code for code, _ in known], dtype=np.int64), np.array([w for _, w in known])
         decay = 0.5 ** (np.arange(len(known))[::-1] / self.half_life)
         return watched, (weight * decay / max(decay.sum(), 1.0)).astype(np.float32)
+
+    def _own(self, history: History) -> Codes:
+        return np.array([self.codes[media] for media in history.media if media in self.codes], dtype=np.int64)
 
     def _votes(self, watched: Codes, weight: Floats, without: Codes | None = None) -> tuple[Codes, Floats]:
         """(m,) the codes that are near to what was watched, ascending, and (m,) the sum of their similarities."""
@@ -104,12 +112,14 @@ class FittedNeighbours:
             near=self.near,
             similarity=self.similarity,
             half_life=np.array(self.half_life),
+            history=np.array(self.history),
         )
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         with np.load(folder / "neighbours.npz", allow_pickle=False) as stored:
-            return cls(stored["catalogue"], stored["near"], stored["similarity"], float(stored["half_life"]))
+            scalars = float(stored["half_life"]), int(stored["history"])
+            return cls(stored["catalogue"], stored["near"], stored["similarity"], *scalars)
 
 
 class Neighbours(Config):
@@ -123,6 +133,8 @@ class Neighbours(Config):
     shrinkage: NonNegativeFloat = 2.0
     popularity: float = Field(default=0.3, ge=0, le=1)
     half_life: PositiveFloat = 20.0
+    history: PositiveInt = 50
+    """How many of the latest watches are asked for their neighbours; what lies before counts little."""
 
     def fit(self, interactions: Interactions, *, as_of: datetime, seed: int) -> FittedNeighbours:
         """Nothing random happens, and age plays no part: ``as_of`` has already cut the interactions."""
@@ -141,7 +153,7 @@ class Neighbours(Config):
                 kept = np.lexsort((other, -alike))[: near.shape[1]]
                 kept = kept[alike[kept] > 0]
                 near[code, : len(kept)], similarity[code, : len(kept)] = other[kept], alike[kept]
-        return FittedNeighbours(interactions.catalogue, near, similarity, self.half_life)
+        return FittedNeighbours(interactions.catalogue, near, similarity, self.half_life, self.history)
 
 
 def _matrix(interactions: Interactions) -> Any:
