@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
+from pipelines.candidates.top import best_places, distinct
 from pipelines.core.config import Config
 from pipelines.core.contracts import Codes, Floats, History
 
@@ -20,6 +21,10 @@ class BlendConfig(Config):
     candidates: PositiveInt = 300
     smoothing: PositiveFloat = 60.0
     weights: dict[str, PositiveFloat] = Field(default_factory=dict)
+
+    def worth(self, name: str, k: int) -> Floats:
+        """(k,) what each place of a generator's list counts."""
+        return self.weights.get(name, 1.0) / (self.smoothing + np.arange(1, k + 1))
 
 
 class Proposer(Protocol):
@@ -40,17 +45,30 @@ class Blended:
 def blend(generators: Mapping[str, Proposer], histories: Sequence[History], config: BlendConfig, size: int) -> Blended:
     """Ask every generator for ``config.candidates`` and merge; ``size`` is the length of the shared catalogue."""
     n, k = len(histories), min(config.candidates, size)
-    fused = np.zeros((n, size), dtype=np.float32)
-    rank_of: dict[str, Codes] = {}
-    for name, generator in generators.items():
-        codes, _ = generator.candidates(histories, k)
-        row, rank = np.nonzero(codes >= 0)
-        media = codes[row, rank]
-        fused[row, media] += config.weights.get(name, 1.0) / (config.smoothing + rank + 1)
-        rank_of[name] = np.full((n, size), -1, dtype=np.int32)
-        rank_of[name][row, media] = rank
-    order = np.argsort(-fused, axis=1, kind="stable")[:, :k].astype(np.int32)
-    scores = np.take_along_axis(fused, order, axis=1)
-    proposed = scores > 0
-    ranks = {name: np.where(proposed, np.take_along_axis(rank, order, axis=1), -1) for name, rank in rank_of.items()}
-    return Blended(np.where(proposed, order, -1).astype(np.int32), scores, ranks)
+    lists = {name: generator.candidates(histories, k)[0] for name, generator in generators.items()}
+    worth = {name: config.worth(name, k) for name in lists}
+    codes, scores = np.full((n, k), -1, dtype=np.int32), np.zeros((n, k), dtype=np.float32)
+    ranks = {name: np.full((n, k), -1, dtype=np.int32) for name in lists}
+    for row in range(n):
+        own = {name: proposed[row][proposed[row] >= 0] for name, proposed in lists.items()}
+        union, fused, placed = _fused(own, worth, size)
+        order = best_places(fused, k)
+        codes[row, : len(order)], scores[row, : len(order)] = union[order], fused[order]
+        for name, places in placed.items():
+            rank = np.full(len(union), -1, dtype=np.int32)
+            rank[places] = np.arange(len(places))
+            ranks[name][row, : len(order)] = rank[order]
+    return Blended(codes, scores, ranks)
+
+
+def _fused(own: Mapping[str, Codes], worth: Mapping[str, Floats], size: int) -> tuple[Codes, Floats, dict[str, Codes]]:
+    """One member's lists as one: the codes that any of them names, ascending, what each is worth, and where the
+    codes of each list stand among them."""
+    named = np.concatenate([np.empty(0, dtype=np.int32), *own.values()])
+    union, place = distinct(named, size)
+    fused = np.zeros(len(union), dtype=np.float32)
+    ends = np.cumsum([len(codes) for codes in own.values()]).tolist()
+    placed = {name: place[end - len(own[name]) : end] for name, end in zip(own, ends, strict=True)}
+    for name, places in placed.items():
+        fused[places] += worth[name][: len(places)]
+    return union, fused, placed

@@ -14,7 +14,8 @@ from typing import Self
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
-from pipelines.candidates.top import best, codes_of, leave_out
+from pipelines.candidates.retrieval import Retrieval
+from pipelines.candidates.top import codes_of, own_codes
 from pipelines.core.config import Config
 from pipelines.core.contracts import Codes, Floats, History, Ids, Interactions
 
@@ -41,19 +42,12 @@ class FittedALS:
         return np.asarray(self.factors.T @ self.factors + ridge)
 
     @cached_property
-    def _unknown(self) -> Codes:
+    def _retrieval(self) -> Retrieval:
         """Media that nobody engaged with were never fitted: zero factors say nothing about them."""
-        return np.flatnonzero(~self.factors.any(axis=1))
+        return Retrieval(self.factors)
 
     def candidates(self, histories: Sequence[History], k: int) -> tuple[Codes, Floats]:
-        codes = self.codes
-        scores = self.member_factors(histories) @ self.factors.T
-        leave_out(scores, histories, codes)
-        for row, history in enumerate(histories):
-            if not any(media in codes for media in history.media):
-                scores[row] = -np.inf
-        scores[:, self._unknown] = -np.inf
-        return best(scores, k)
+        return self._retrieval.best(self.member_factors(histories), k, own_codes(histories, self.codes))
 
     def scores(self, histories: Sequence[History], codes: Codes) -> Floats:
         """The predicted preference, about 0 for a stranger to the title and 1 for a watch; NaN for an empty history."""
@@ -70,23 +64,28 @@ class FittedALS:
 
     def member_factors(self, histories: Sequence[History]) -> Floats:
         """(len(histories), d): the ridge solution of each member's own watches; zeros for an empty history."""
-        codes = self.codes
         solved = np.zeros((len(histories), self.factors.shape[1]), dtype=np.float32)
-        by_length: dict[int, list[tuple[int, list[tuple[int, float]]]]] = {}
-        for row, history in enumerate(histories):
-            known = [(codes[m], w) for m, w in zip(history.media, history.weight, strict=True) if m in codes]
-            by_length.setdefault(len(known), []).append((row, known))
+        by_length: dict[int, list[int]] = {}
+        known = [self._known(history) for history in histories]
+        for row, (own, _) in enumerate(known):
+            by_length.setdefault(len(own), []).append(row)
         by_length.pop(0, None)
         for group in by_length.values():
             for begin in range(0, len(group), SOLVED_TOGETHER):
-                rows, together = zip(*group[begin : begin + SOLVED_TOGETHER], strict=True)
-                solved[list(rows)] = self._solve(np.array(together))
+                rows = group[begin : begin + SOLVED_TOGETHER]
+                own, weights = zip(*(known[row] for row in rows), strict=True)
+                solved[rows] = self._solve(np.array(own), np.array(weights, dtype=np.float32))
         return solved
 
-    def _solve(self, known: Floats) -> Floats:
-        """(n, d) for n histories of one length L; known: (n, L, 2) codes and weights. Each is solved by itself."""
-        watched = self.factors[known[:, :, 0].astype(np.int64)]
-        confidence = self.alpha * known[:, :, 1].astype(np.float32)
+    def _known(self, history: History) -> tuple[list[int], list[float]]:
+        """Codes and weights of the history's media that are in the catalogue."""
+        pairs = [(self.codes[m], w) for m, w in zip(history.media, history.weight, strict=True) if m in self.codes]
+        return [code for code, _ in pairs], [weight for _, weight in pairs]
+
+    def _solve(self, own: Codes, weights: Floats) -> Floats:
+        """(n, d) for n histories of one length: (n, length) codes and weights. Each is solved by itself."""
+        watched = self.factors[own]
+        confidence = self.alpha * weights
         systems = self._gram + (watched * (confidence - 1)[:, :, None]).transpose(0, 2, 1) @ watched
         return np.asarray(np.linalg.solve(systems, watched.transpose(0, 2, 1) @ confidence[:, :, None])[:, :, 0])
 

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 from pydantic import PositiveFloat
 
-from pipelines.candidates.top import best, codes_of, leave_out
+from pipelines.candidates.top import best_places, codes_of, in_rows, own_codes
 from pipelines.core.config import Config
 from pipelines.core.contracts import Codes, Floats, History, Ids, Interactions
 
@@ -27,9 +27,29 @@ class FittedPopularity:
         return codes_of(self.catalogue)
 
     def candidates(self, histories: Sequence[History], k: int) -> tuple[Codes, Floats]:
-        scores = np.tile(np.where(self.score > 0, self.score, -np.inf), (len(histories), 1))
-        leave_out(scores, histories, self.codes)
-        return best(scores, k)
+        """The most popular, walked from the top past what each member knows."""
+        found = (self._without(own, k) for own in own_codes(histories, self.codes))
+        return in_rows(found, len(histories), k)
+
+    def _without(self, own: Codes, k: int) -> tuple[Codes, Floats]:
+        first = self._order[: k + len(own)]
+        kept = np.ones(len(first), dtype=np.bool_)
+        known = self._place[own]
+        kept[known[known < len(first)]] = False
+        codes = first[kept][:k]
+        return codes, self.score[codes]
+
+    @cached_property
+    def _order(self) -> Codes:
+        """Every media that somebody engaged with, the most popular first."""
+        return best_places(np.where(self.score > 0, self.score, -np.inf), len(self.score)).astype(np.int32)
+
+    @cached_property
+    def _place(self) -> Codes:
+        """(len(catalogue),) where each media stands in ``_order``; beyond its end where it does not."""
+        place = np.full(len(self.score), len(self.score), dtype=np.int32)
+        place[self._order] = np.arange(len(self._order))
+        return place
 
     @cached_property
     def _lift(self) -> Floats:

@@ -1,10 +1,16 @@
-"""Picking the best k of a row of scores: exact, vectorised, ties broken by the lower code."""
+"""Picking the best k of scores: exact, of equal scores the lower code first."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from pipelines.core.contracts import Codes, Floats, History, Ids
+
+SAMPLED = 8
+"""Of so many scores one is looked at to guess the k-th best; a wrong guess costs time and nothing else."""
+
+TABLE = 1 << 17
+"""Codes below it are told apart by a table of all codes, which is quicker than sorting while it fits the cache."""
 
 
 def codes_of(catalogue: Ids) -> dict[str, int]:
@@ -12,24 +18,83 @@ def codes_of(catalogue: Ids) -> dict[str, int]:
     return {media: code for code, media in enumerate(catalogue.tolist())}
 
 
+def own_codes(histories: Sequence[History], codes: dict[str, int]) -> list[Codes]:
+    """The codes of each member's own media, those outside the catalogue left out."""
+    return [np.array([codes[m] for m in history.media if m in codes], dtype=np.int64) for history in histories]
+
+
 def leave_out(scores: Floats, histories: Sequence[History], codes: dict[str, int]) -> None:
     """Set each member's own media to -inf, in place; scores is (len(histories), len(catalogue))."""
-    for row, history in enumerate(histories):
-        seen = [codes[media] for media in history.media if media in codes]
-        scores[row, seen] = -np.inf
+    for row, own in enumerate(own_codes(histories, codes)):
+        scores[row, own] = -np.inf
 
 
 def best(scores: Floats, k: int) -> tuple[Codes, Floats]:
-    """(n, k) codes and scores, best first; -1 and -inf where a row has fewer than k finite scores."""
-    n, size = scores.shape
-    take = min(k, size)
-    # Two passes: argpartition finds the k best in linear time, and only those are sorted.
-    part = np.argpartition(-scores, take - 1, axis=1)[:, :take] if take < size else np.tile(np.arange(size), (n, 1))
-    values = np.take_along_axis(scores, part, axis=1)
-    order = np.lexsort((part, -values), axis=1)
+    """(n, k) codes and scores, best first; -1 and -inf where a row has fewer than k scores above -inf."""
+    return in_rows((_with_scores(best_places(row, k), row) for row in scores), len(scores), k)
+
+
+def best_sums(codes: Codes, values: Floats, k: int, own: Codes, size: int) -> tuple[Codes, Floats]:
+    """One member's (at most k,) best codes, ``own`` left out, by the sum of the values given for each code.
+
+    codes, values: of one length, a code as often as something speaks for it; size: of the catalogue. This is what a
+    sparse neighbourhood adds up to, at the cost of what is named and not of the catalogue.
+    """
+    named, place = distinct(np.concatenate([codes, own]), size)
+    total = np.bincount(place[: len(codes)], weights=values, minlength=len(named)).astype(np.float32)
+    total[place[len(codes) :]] = -np.inf
+    found = best_places(total, k)
+    return named[found], total[found]
+
+
+def distinct(codes: Codes, size: int) -> tuple[Codes, Codes]:
+    """The distinct ones of codes below ``size``, ascending, and where each of the given stands among them."""
+    if size > TABLE:
+        named, place = np.unique(codes, return_inverse=True)
+        return named, place
+    held = np.zeros(size, dtype=np.bool_)
+    held[codes] = True
+    named = np.flatnonzero(held)
+    place_of = np.empty(size, dtype=np.int64)
+    place_of[named] = np.arange(len(named))
+    return named, place_of[codes]
+
+
+def best_places(scores: Floats, k: int) -> Codes:
+    """Places of the k best of (m,) scores, best first, of equal ones the lower first; fewer where fewer are above -inf.
+
+    NaN counts as -inf.
+    """
+    held = _contenders(scores, k)
+    return held[np.argsort(-scores[held], kind="stable")[:k]]
+
+
+def in_rows(found: Iterable[tuple[Codes, Floats]], n: int, k: int) -> tuple[Codes, Floats]:
+    """(n, k) codes and scores of n members' own, each at most k long; -1 and -inf pad."""
     codes = np.full((n, k), -1, dtype=np.int32)
-    kept = np.full((n, k), -np.inf, dtype=np.float32)
-    codes[:, :take] = np.take_along_axis(part, order, axis=1)
-    kept[:, :take] = np.take_along_axis(values, order, axis=1)
-    codes[~np.isfinite(kept)] = -1
-    return codes, kept
+    scores = np.full((n, k), -np.inf, dtype=np.float32)
+    for row, (own, values) in enumerate(found):
+        codes[row, : len(own)] = own
+        scores[row, : len(own)] = values
+    return codes, scores
+
+
+def _with_scores(places: Codes, scores: Floats) -> tuple[Codes, Floats]:
+    return places, scores[places]
+
+
+def _contenders(scores: Floats, k: int) -> Codes:
+    """Places, ascending, among which are the k best; all that are above -inf where those are at most k."""
+    depth = int(k / SAMPLED + 3 * (k / SAMPLED) ** 0.5) + 1
+    if 2 * depth < len(scores) // SAMPLED:
+        sample = -scores[::SAMPLED]
+        sample.partition(depth)
+        if sample[depth] < np.inf:
+            found = np.flatnonzero(scores >= -sample[depth])
+            if len(found) >= k:
+                return found
+    above = np.flatnonzero(scores > -np.inf)
+    if len(above) <= k:
+        return above
+    turned = -scores[above]
+    return above[turned <= np.partition(turned, k - 1)[k - 1]]
