@@ -5,6 +5,7 @@ from pipelines.candidates.content import Content, FittedContent
 from pipelines.candidates.neighbours import FittedNeighbours, Neighbours
 from pipelines.candidates.popularity import FittedPopularity, Popularity
 from pipelines.candidates.trending import FittedTrending, Trending
+from pipelines.candidates.two_tower import FittedTwoTower, TwoTower
 from pipelines.core.contracts import CandidateGenerator, FittedGenerator
 
 GENERATORS: dict[str, type[CandidateGenerator]] = {
@@ -13,6 +14,7 @@ GENERATORS: dict[str, type[CandidateGenerator]] = {
     "neighbours": Neighbours,
     "content": Content,
     "trending": Trending,
+    "two_tower": TwoTower,
 }
 """Settings class of each method by its name."""
 
@@ -22,5 +24,6 @@ FITTED: dict[str, type[FittedGenerator]] = {
     "neighbours": FittedNeighbours,
     "content": FittedContent,
     "trending": FittedTrending,
+    "two_tower": FittedTwoTower,
 }
 """What the method's ``fit`` returns, which is what a release is loaded into."""
