@@ -2,7 +2,7 @@
 
 It is refreshed far more often than a release, has a version of its own, and is swapped whole:
 
-    snapshots/<version>/media.parquet, histories.parquet, and the files of pipelines.features.kept
+    snapshots/<version>/media.parquet, histories.parquet, unheeded.parquet, and the files of pipelines.features.kept
     snapshots/CURRENT                    the version that serving should hold
 """
 
@@ -27,9 +27,10 @@ from pipelines.core.errors import DataError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.features import kept
+from pipelines.rerank.fatigue import NOBODY, Unheeded, unheeded
 
 FOLDER, CURRENT = "snapshots", "CURRENT"
-MEDIA, HISTORIES = "media.parquet", "histories.parquet"
+MEDIA, HISTORIES, UNHEEDED = "media.parquet", "histories.parquet", "unheeded.parquet"
 TEXTS = ("title", "genres", "rights_countries", "series_id", "creator")
 WINDOW = ("platform_at", "leaves_at")
 KEPT = 3
@@ -54,6 +55,8 @@ class MediaSnapshot:
     closes: Moments
     groups: list[str | None]
     histories: Mapping[str, History]
+    unheeded: Unheeded = NOBODY
+    """What members were recommended without success; nothing in a snapshot that was made before this was counted."""
 
     def history(self, user_id: str) -> History:
         """What the member had watched when the snapshot was made; empty for a stranger."""
@@ -85,6 +88,7 @@ class MediaSnapshot:
                 user: History(tuple(own), (1.0,) * len(own))
                 for user, own in zip(watched["user_id"], watched["media"], strict=True)
             },
+            unheeded=Unheeded(pq.read_table(folder / UNHEEDED)) if (folder / UNHEEDED).exists() else NOBODY,
         )
 
 
@@ -132,6 +136,7 @@ def write(settings: Settings, at: datetime, folder: Path) -> Path:
     folder.mkdir(parents=True)
     pq.write_table(media, folder / MEDIA)
     pq.write_table(watched, folder / HISTORIES)
+    pq.write_table(unheeded(Lake(settings.lake_path), at), folder / UNHEEDED, compression="zstd")
     return folder
 
 
@@ -140,7 +145,7 @@ def publish(settings: Settings, at: datetime) -> str:
     root = settings.root / FOLDER
     staged = write(settings, at, root / f".staged-{os.getpid()}")
     kept.write(Lake(settings.lake_path), at, staged)
-    content = b"".join((staged / name).read_bytes() for name in (MEDIA, HISTORIES, *kept.FILES))
+    content = b"".join((staged / name).read_bytes() for name in (MEDIA, HISTORIES, UNHEEDED, *kept.FILES))
     version = f"{at.astimezone(UTC):%Y%m%dT%H%M}-{hashlib.sha256(content).hexdigest()[:8]}"
     if (root / version).exists():
         shutil.rmtree(staged)
