@@ -27,7 +27,7 @@ from pipelines.rerank.arrangement import Arranged, Arrangement, Shelf, Titles
 from pipelines.rerank.diversity import DiversityConfig
 from pipelines.rerank.exploration import ExplorationConfig
 from pipelines.rerank.fatigue import tired_of
-from pipelines.rerank.filters import Bounds, FiltersConfig, Reasons, Viewer, hindered, least_ages
+from pipelines.rerank.filters import Bounds, FiltersConfig, Reasons, Viewer, given_way, hindered, least_ages
 from pipelines.rerank.ordering import OrderingConfig
 from pipelines.rerank.pins import NO_RULES, Rules, in_force
 from pipelines.rerank.trace import NOTHING, Trace
@@ -148,7 +148,7 @@ class Pager:
         return FiltersConfig(**self.release.manifest.settings.get("filters", {}))
 
     @cached_property
-    def _arrangement(self) -> Arrangement:
+    def arrangement(self) -> Arrangement:
         stored = self.release.manifest.settings
         return Arrangement(
             OrderingConfig(**stored.get("ordering", {})),
@@ -195,7 +195,7 @@ class Pager:
         pins, boosts = in_force(rules.pins, request.at, _country(request, user_row), request.surface)
         media, codes, rows = self._gathered(blended, list(pins))
         tired = self._tired(request, rules) - pins.keys()
-        reasons = self.hindered(media, rows, request, user_row, history, exclude, tired)
+        reasons = given_way(self.hindered(media, rows, request, user_row, history, exclude, tired), request.k)
         free = np.flatnonzero(reasons == 0)
         place = {str(one): place for place, one in enumerate(media[free])} if rules.pins else {}
         shelf = Shelf(
@@ -208,7 +208,7 @@ class Pager:
             {place[one]: boost for one, boost in boosts.items() if one in place},
         )
         seed = self.release.manifest.seed
-        arranged = self._arrangement(shelf, request.k, request_id=request.request_id, seed=seed)
+        arranged = self.arrangement(shelf, request.k, request_id=request.request_id, seed=seed)
         items = [
             self._item(shelf, arranged, slot, _proposers(blended, int(free[place])), history, exclude)
             for slot, place in enumerate(arranged.page)

@@ -86,6 +86,7 @@ class Arrangement:
         ranked = best_first(score, shelf.codes).tolist()
         boosted = self._boosted(shelf, score) if shelf.boosts else ranked
         unlike = self._unlike(shelf, score, boosted)
+        first = unlike[: self.diversity.within]
         spaced = [unlike[place] for place in spread([shelf.groups[place] for place in unlike], self.diversity)]
         pins = list(shelf.pins)
         ranking = [place for place in spaced if place not in shelf.pins] if pins else spaced
@@ -98,7 +99,7 @@ class Arrangement:
         waiting = ranking[len(straight) - len(at) :]
         steps = (
             Step(ranked, boosted, lambda place, start, end: _why_boosted(shelf, place)),
-            Step(boosted, unlike, lambda place, start, end: _why_unlike(shelf, unlike, place, start, end)),
+            Step(boosted, unlike, lambda place, start, end: _why_unlike(shelf, first, place, start, end)),
             Step(unlike, spaced, lambda place, start, end: _why_spaced(shelf, unlike, start, end)),
             Step(spaced, [*straight, *waiting], lambda place, start, end: _why_pinned(shelf, place)),
             Step([*straight, *waiting], page, lambda place, start, end: _why_drawn(drawn.get(end), start, end)),
@@ -112,7 +113,7 @@ class Arrangement:
         return list(best_first(score, shelf.codes).tolist())
 
     def _unlike(self, shelf: Shelf, score: Floats, ranked: Sequence[int]) -> list[int]:
-        """The order in which each of the first titles adds relevance and is unlike those above it."""
+        """The order in which titles that are unlike each other come first."""
         best = np.asarray(ranked, dtype=np.int64)
         relevance = np.exp(score[best] - score[best].max(initial=-np.inf))
         return [
@@ -130,11 +131,15 @@ def _why_boosted(shelf: Shelf, place: int) -> str:
     return f"boosted {boost.factor:g}-fold {boost.said}" if boost else "makes room for what is boosted"
 
 
-def _why_unlike(shelf: Shelf, after: Sequence[int], place: int, start: int, end: int) -> str:
-    if start > end:
-        return "diversity: unlike the titles above it"
-    above = after[:end]
-    nearest = above[int(np.argmax(shelf.alike([place, *above])[0, 1:]))]
+def _why_unlike(shelf: Shelf, first: Sequence[int], place: int, start: int, end: int) -> str:
+    """``first``: the places that were chosen; they keep their order, and close up where others were left out."""
+    within = len(first)
+    if end < start:
+        unlike, closes = "diversity: unlike the other titles of the page", "moves up for what is much like other titles"
+        return unlike if start >= within else closes
+    if start >= within:
+        return "makes room for what is unlike the other titles of the page"
+    nearest = first[int(np.argmax(shelf.alike([place, *first])[0, 1:]))]
     return f"diversity: much like {shelf.name(nearest)}, which stands above it"
 
 

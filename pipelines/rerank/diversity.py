@@ -1,5 +1,5 @@
-"""R6 Diversity: titles unlike those above them come before ones that are much like them, and no more of one series on a
-page than ``most``. Titles move; none is taken out.
+"""R6 Diversity: what is much like other titles of a page gives way to what is not, and a page holds no more of one
+series than ``most``. Titles move; none is taken out.
 """
 
 from collections import Counter
@@ -11,29 +11,33 @@ from pydantic import Field, PositiveInt
 from pipelines.core.config import Config
 from pipelines.core.contracts import Floats
 from pipelines.rerank.dpp import dpp
+from pipelines.rerank.max_sum import max_sum
 from pipelines.rerank.mmr import mmr
 
 Method = Callable[[Floats, Floats, int, float], list[int]]
-METHODS: dict[str, Method] = {"mmr": mmr, "dpp": dpp}
+METHODS: dict[str, Method] = {"mmr": mmr, "dpp": dpp, "max_sum": max_sum}
 """(relevance, similarity, k, strength) -> places in the order they are chosen."""
 
 
 class DiversityConfig(Config):
     """most: how many titles of one group (a series, else a creator) the first ``within`` places may hold.
 
-    method: which of METHODS fills the first ``within`` places from the first ``depth`` of the ranking, or none.
-    strength: how much likeness counts against relevance, 0 = not at all. Measured by benchmarks/diversity.py.
+    method: which of METHODS chooses the first ``within`` titles among the first ``depth`` of the ranking, or none; they
+    keep the ranking's order among each other. strength: how much likeness counts against relevance, 0 = not at all.
+    Measured by benchmarks/diversity.py.
     """
 
     most: PositiveInt = 3
     within: PositiveInt = 10
-    method: Literal["none", "mmr", "dpp"] = "mmr"
+    method: Literal["none", "mmr", "dpp", "max_sum"] = "mmr"
     strength: float = Field(default=0.1, ge=0, le=1)
     depth: PositiveInt = 50
 
 
 def diversify(relevance: Floats, similarity: Callable[[int], Floats], config: DiversityConfig) -> list[int]:
-    """An order of places 0..n-1: the first ``within`` by the method, the others as given.
+    """An order of places 0..n-1: the ``within`` that the method chooses, then the others, both as given.
+
+    How unlike the titles of a page are does not depend on their order, its expected watches do.
 
     relevance: (n,) in [0, 1], best first. similarity: (m, m) of the first m places; asked only where there is a method.
     """
@@ -41,9 +45,8 @@ def diversify(relevance: Floats, similarity: Callable[[int], Floats], config: Di
     deep = min(config.depth, len(places))
     if config.method == "none" or config.strength == 0 or deep < 2:
         return places
-    chosen = METHODS[config.method](relevance[:deep], similarity(deep), config.within, config.strength)
-    first = set(chosen)
-    return [*chosen, *(place for place in places if place not in first)]
+    chosen = set(METHODS[config.method](relevance[:deep], similarity(deep), config.within, config.strength))
+    return [*sorted(chosen), *(place for place in places if place not in chosen)]
 
 
 def spread(groups: Sequence[Hashable | None], config: DiversityConfig) -> list[int]:

@@ -111,6 +111,17 @@ def reasons(count: int, hindrances: Iterable[tuple[str, Flags]]) -> Reasons:
     return found
 
 
+def given_way(found: Reasons, k: int) -> Reasons:
+    """The same, but where fewer than ``k`` may be shown, the first of those that were shown too often may be after all:
+    a page of what was seen before is better than none."""
+    short = k - int((found == 0).sum())
+    tired = np.flatnonzero(found == REASONS.index(FATIGUE))[: max(short, 0)]
+    if len(tired):
+        found = found.copy()
+        found[tired] = 0
+    return found
+
+
 def among(media: Ids, hidden: AbstractSet[str]) -> Flags:
     """(n,) bool: the title is one of ``hidden``."""
     return np.fromiter((one in hidden for one in media.tolist()), dtype=bool, count=len(media))

@@ -135,3 +135,11 @@ def test_where_nobody_logged_what_was_shown_nobody_is_tired(tmp_path: Path) -> N
 
 def test_what_was_shown_since_the_snapshot_counts_with_what_was_before() -> None:
     assert tired_of({"a": 4, "b": 5, "c": 2}, {"a": 1, "c": 1, "d": 6}, 5) == {"a", "b", "d"}
+
+
+def test_what_was_shown_too_often_comes_back_before_a_page_stays_short() -> None:
+    tired, gone = REASONS.index(filters.FATIGUE), REASONS.index(filters.GONE)
+    found = np.array([0, tired, gone, tired, 0], np.int8)
+    assert filters.given_way(found, 2).tolist() == found.tolist()
+    assert filters.given_way(found, 3).tolist() == [0, 0, gone, tired, 0]
+    assert filters.given_way(found, 10).tolist() == [0, 0, gone, 0, 0]
