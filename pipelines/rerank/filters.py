@@ -56,11 +56,12 @@ class FiltersConfig(Config):
     """Which of the filters that are a choice are on; rights, window and what the member asked not to see always are.
 
     maturity: hold a title's age advice against the member's age. most_without_success: a title that was shown so often
-    within so many days, and not engaged with since, is not shown; None = however often.
+    within so many days, and not engaged with since, is not shown; None = however often. Where titles never tire anybody
+    (worlds 11 and 12), 8 costs 0.2 % of expected watches, 5 0.7 %, 3 3.7 % and 2 8 %.
     """
 
     maturity: bool = True
-    most_without_success: int | None = Field(default=5, ge=FLOOR)
+    most_without_success: int | None = Field(default=8, ge=FLOOR)
     days: int = Field(default=14, ge=1, le=SPAN)
 
 

@@ -92,7 +92,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 def test_a_page_holds_what_was_asked_for_or_every_candidate_each_once(stage, k):
     page = stage.page(stage.faithful, k=k)
     row, history = stage.store.user_row(stage.faithful), stage.snapshot.history(stage.faithful)
-    candidates = stage.pager.assemble_with_candidates(PageRequest(stage.faithful, "r", AT), row, history)[1]
+    candidates = stage.pager.assemble_with_candidates(PageRequest(stage.faithful, "r", AT, k=k), row, history)[1]
     shown = [item.media_id for item in page.items]
     assert len(shown) == len(set(shown)) == min(k, len(candidates))
     assert [item.position for item in page.items] == list(range(len(shown)))
