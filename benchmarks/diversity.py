@@ -41,7 +41,7 @@ from pipelines.snapshot import MediaSnapshot, write
 
 SEEDS, MEMBERS, DAYS, MOST, K = (21, 22), 600, 21, 400, 10
 GAIN, LOSS, MICROSECONDS = 20.0, 1.0, 300.0
-STRENGTHS = {"mmr": (0.1, 0.2, 0.3), "dpp": (0.05, 0.1, 0.2), "max_sum": (0.2, 0.3, 0.4)}
+STRENGTHS = {"mmr": (0.1, 0.15, 0.2), "dpp": (0.02, 0.05, 0.1), "max_sum": (0.3, 0.4, 0.45, 0.5)}
 FIGURES = ("genres", "embedding", "unlike", "watches")
 
 

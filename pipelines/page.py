@@ -5,7 +5,7 @@ Serving, the backtest and monitoring all come here, so the page that is evaluate
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -30,12 +30,14 @@ from pipelines.rerank.fatigue import tired_of
 from pipelines.rerank.filters import Bounds, FiltersConfig, Reasons, Viewer, given_way, hindered, least_ages
 from pipelines.rerank.ordering import OrderingConfig
 from pipelines.rerank.pins import NO_RULES, Rules, in_force
+from pipelines.rerank.rows import headings, in_rows
 from pipelines.rerank.trace import NOTHING, Trace
 from pipelines.snapshot import MediaSnapshot
 
 RANKED, EXPLORATION, PINNED = "ranked", "exploration", "pinned"
 FEATURED, DIFFERENT = "Featured", "Something different"
 """What the member is told of a pinned title, and of one that exploration drew."""
+NEW = np.timedelta64(14, "D")
 NO_METHOD = {"method": "none"}
 """What a release does for diversity beyond the cap where it was sealed before there was a choice."""
 
@@ -52,6 +54,7 @@ class PageRequest:
     time_zone: str | None = None
     surface: str = "home"
     k: int = 10
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class PageItem:
     generators: tuple[str, ...]
     action_set: tuple[str, ...] | None = None
     action_propensities: tuple[float, ...] | None = None
+    row: str | None = None
 
 
 @dataclass(frozen=True)
@@ -213,9 +217,20 @@ class Pager:
             self._item(shelf, arranged, slot, _proposers(blended, int(free[place])), history, exclude)
             for slot, place in enumerate(arranged.page)
         ]
+        items = self._in_rows(items, request) if request.rows else items
         trace = Trace(media, reasons, arranged.steps)
         page = Page(request.request_id, self.release.release_id, self.snapshot.version, tuple(items), trace)
         return page, media[free].tolist()
+
+    def _in_rows(self, items: Sequence[PageItem], request: PageRequest) -> list[PageItem]:
+        """The items in rows: the first ten, and up to the last that is drawn or pinned, stay where they are."""
+        lead = max([self.arrangement.diversity.within, *(i.position + 1 for i in items if i.policy != RANKED)])
+        recent = np.datetime64(request.at.replace(tzinfo=None), "us") - NEW
+        places = [self._row(item.media_id) for item in items]
+        genres, opens = [self.snapshot.genres[row] for row in places], self.snapshot.opens[places] > recent
+        offers = [headings(i.reason, own, bool(new)) for i, own, new in zip(items, genres, opens, strict=True)]
+        order = in_rows(offers, lead, request.rows)
+        return [replace(items[place], position=n, row=title) for n, (place, title) in enumerate(order)]
 
     def _gathered(self, blended: Blended, pinned: Sequence[str]) -> tuple[Ids, Codes, Codes]:
         """Media ids, the release's codes (-1 = newer than it) and snapshot rows (-1 = not in it) of the candidates, and
@@ -310,12 +325,6 @@ class Pager:
         places = np.asarray(rows, dtype=np.int64)
         member, pairs = self.vectors(places, request, user_row)
         return {**{name: values[places] for name, values in self.snapshot.features.items()}, **pairs, **member}
-
-    def explain(
-        self, rows: Sequence[int], request: PageRequest, user_row: Mapping[str, object], history: History
-    ) -> list[dict[str, float]]:
-        """What each feature of the media at snapshot ``rows`` adds to its log odds, the largest magnitudes first."""
-        return self.release.ranker.explain(self.features(np.asarray(rows, np.int64), request, user_row, history))
 
     def _retrieval(self, rows: Codes, history: History) -> Features:
         """The scores of those generators that the ranker asks about."""

@@ -67,6 +67,7 @@ def _request(asked: PageAsked, at: datetime) -> PageRequest:
         time_zone=asked.time_zone,
         surface=asked.surface,
         k=asked.k,
+        rows=asked.rows,
     )
 
 
@@ -151,6 +152,7 @@ def _item(item: PageItem, request_id: str, live: Live) -> Mapping[str, Any]:
         "score": _score(item),
         "propensity": item.propensity,
         "policy": item.policy,
+        "row": item.row,
     }
 
 

@@ -118,5 +118,5 @@ def popular_page(
         )
         for position, row in enumerate(rows[reasons == 0][: request.k].tolist())
     )
-    trace = Trace(liked, reasons)
-    return Page(request.request_id, pager.release.release_id, pager.snapshot.version, items, trace)
+    version = pager.snapshot.version
+    return Page(request.request_id, pager.release.release_id, version, items, Trace(liked, reasons))

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+import numpy as np
+
 from pipelines.core.contracts import History
 from pipelines.page import PageItem, PageRequest
 from pipelines.rerank.filters import EXCLUDED
@@ -47,6 +49,6 @@ def _weights(recommended: Recommendation, request: PageRequest, history: History
     live, items = recommended.live, recommended.page.items
     if recommended.user_row is None or not items:
         return [{} for _ in items]
-    rows = [live.rows[item.media_id] for item in items]
-    told = live.pager.explain(rows, request, recommended.user_row, history)
-    return [dict(list(own.items())[:STRONGEST]) for own in told]
+    rows = np.array([live.rows[item.media_id] for item in items], dtype=np.int64)
+    features = live.pager.features(rows, request, recommended.user_row, history)
+    return [dict(list(own.items())[:STRONGEST]) for own in live.pager.release.ranker.explain(features)]

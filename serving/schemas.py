@@ -49,6 +49,7 @@ class PageAsked(Body):
     country: Name | None = Field(None, description="ISO 3166 alpha-2; without it the member's own")
     time_zone: Annotated[Name, AfterValidator(_zone)] | None = Field(None, description="IANA zone of the member")
     k: int = Field(10, ge=1, le=100, description="how many titles, 1 to 100")
+    rows: int = Field(0, ge=0, le=20, description="arrange the page in so many titled rows at most; 0: one list")
     at: AwareDatetime | None = Field(None, description="embedded profile only: answer as at this moment")
     explain: bool = Field(False, description="say why each title is where it is, and why others are not shown")
 
@@ -64,6 +65,7 @@ class Item(BaseModel):
     reason: str = Field(description="why it is here, for the member")
     score: float | None = Field(description="the probability that the member watches it")
     propensity: float = Field(description="the probability with which the policy put it here")
+    row: str | None = Field(None, description="the heading it stands under, where rows were asked for")
     policy: str = Field(description="ranked, exploration, pinned or popularity")
 
 

@@ -29,8 +29,8 @@ class DiversityConfig(Config):
 
     most: PositiveInt = 3
     within: PositiveInt = 10
-    method: Literal["none", "mmr", "dpp", "max_sum"] = "mmr"
-    strength: float = Field(default=0.1, ge=0, le=1)
+    method: Literal["none", "mmr", "dpp", "max_sum"] = "max_sum"
+    strength: float = Field(default=0.4, ge=0, le=1)
     depth: PositiveInt = 50
 
 

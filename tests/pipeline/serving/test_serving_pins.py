@@ -124,6 +124,19 @@ def test_a_title_shown_eight_times_since_the_snapshot_without_success_is_not_sho
     assert "m02" in shown(own_api, k=40, at=(NOON + timedelta(minutes=9)).isoformat())
 
 
+def test_a_page_in_rows_holds_each_title_once_and_logs_where_it_stood(own_api: Any) -> None:
+    decide(own_api, "m20", slot=1)
+    plain, page = (own_api.page(k=30, request_id=f"r{rows}", rows=rows) for rows in (0, 4))
+    assert {item["row"] for item in plain["items"]} == {None}
+    rows = [item["row"] for item in page["items"]]
+    assert list(dict.fromkeys(rows)) == ["For you", "Drama", "Comedy"]
+    assert len({item["media_id"] for item in page["items"]}) == 30
+    assert [item["position"] for item in page["items"]] == list(range(30))
+    assert [item["policy"] for item in page["items"][:3]] == ["ranked", "pinned", "exploration"]
+    assert rows[:10] == ["For you"] * 10 != rows[:11]
+    assert all(item["genres"] == [item["row"].lower()] for item in page["items"][10:])
+
+
 @pytest.mark.parametrize(
     ("wrong", "thing", "said"),
     [
