@@ -2,14 +2,14 @@
 
 ``python benchmarks/diversity.py [SEED ...]`` (21 and 22 where none is named, which nothing was chosen on; the strengths
 were chosen on 11 and 12). For each seed a world is made, a release is trained on it, and its members get a page by each
-setting, from the same release and snapshot, without exploration, whose draws are noise here. The cap on a series holds
-everywhere. Printed for each setting, over the members of all worlds:
+setting, from the same release and snapshot, without exploration, whose draws are noise here: first in the ranking's own
+order, then with the cap on a series alone, then with the cap and each method. Printed for each, over all members:
 
 - the mean over pairs of 1 - cosine of genres and of embeddings (pipelines.metrics.diversity);
 - how many wholly unlike titles a page of ten is worth by its genres, which is the same figure on a scale that does not
   end at 1: the mean over pairs of a page without diversity is so near its end that a fifth more lies beyond it;
 - expected watches: the true probability that each title is examined at its place and watched, added up;
-- each against no diversity, in %, with paired bootstrap intervals over members.
+- each against the ranking's own order, in %, with paired bootstrap intervals over members.
 
 The last line is the bar for what a release has by default: unlike titles up by a fifth for at most 1 % of expected
 watches. Then the microseconds of reranking 50 candidates. The exit status is 1 where one of the two is missed.
@@ -117,7 +117,7 @@ def change(figures: np.ndarray, before: np.ndarray) -> list[Interval]:
 
 
 def show(name: str, figures: np.ndarray, before: np.ndarray) -> list[Interval]:
-    """Print a line of a setting's figures and what they are against no diversity."""
+    """Print a line of a setting's figures and what they are against the ranking's own order."""
     changed = change(figures, before)
     told = [
         f"{what} {mean:.3f} ({each.value:+.1f} % [{each.low:+.1f}, {each.high:+.1f}])"
@@ -151,9 +151,10 @@ def main() -> int:
         def pages(config: DiversityConfig) -> np.ndarray:
             return np.concatenate([sitting.figures(config) for sitting in sittings])
 
-        none = pages(DiversityConfig(method="none"))
+        none = pages(DiversityConfig(method="none", most=K, within=K))
         print(f"{len(none)} members of worlds {', '.join(s.world.config.name for s in sittings)}")
-        show("none", none, none)
+        show("ranking", none, none)
+        show("cap alone", pages(DiversityConfig(method="none")), none)
         for method in METHODS:
             for strength in STRENGTHS[method]:
                 show(f"{method} {strength:g}", pages(DiversityConfig(method=method, strength=strength)), none)
