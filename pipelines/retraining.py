@@ -31,6 +31,7 @@ from pipelines.promotion.job import PromotionResult
 from pipelines.ranking import job as ranking
 from pipelines.rerank.diversity import DiversityConfig
 from pipelines.rerank.exploration import ExplorationConfig
+from pipelines.rerank.filters import FiltersConfig
 from pipelines.rerank.ordering import OrderingConfig
 from pipelines.training_data import job as training_data
 from pipelines.training_data.integrity import require_green
@@ -157,6 +158,7 @@ def seal(
         settings={
             "blend": candidates.load_blend(folder).model_dump(mode="json"),
             "ordering": OrderingConfig().model_dump(mode="json"),
+            "filters": FiltersConfig().model_dump(mode="json"),
             "diversity": DiversityConfig().model_dump(mode="json"),
             "exploration": ExplorationConfig().model_dump(mode="json"),
             "window": window.model_dump(mode="json"),

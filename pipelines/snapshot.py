@@ -2,7 +2,8 @@
 
 It is refreshed far more often than a release, has a version of its own, and is swapped whole:
 
-    snapshots/<version>/media.parquet, histories.parquet, titles.arrow, and the files of pipelines.features.kept
+    snapshots/<version>/media.parquet, histories.parquet, unheeded.parquet, titles.arrow, and the files of
+                         pipelines.features.kept
     snapshots/CURRENT                    the version that serving should hold
 """
 
@@ -28,9 +29,10 @@ from pipelines.core.errors import DataError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.features import kept
+from pipelines.rerank.fatigue import NOBODY, Unheeded, unheeded
 
 FOLDER, CURRENT = "snapshots", "CURRENT"
-MEDIA, HISTORIES, TITLES = "media.parquet", "histories.parquet", "titles.arrow"
+MEDIA, HISTORIES, UNHEEDED, TITLES = "media.parquet", "histories.parquet", "unheeded.parquet", "titles.arrow"
 TEXTS = ("title", "genres", "rights_countries", "series_id", "creator")
 WINDOW = ("platform_at", "leaves_at")
 KEPT = 3
@@ -57,6 +59,8 @@ class MediaSnapshot:
     histories: Mapping[str, History]
     described: pa.Table | None = None
     """The columns of ``media`` in the order of ids, mapped from the disk; None in a snapshot that was made without."""
+    unheeded: Unheeded = NOBODY
+    """What members were recommended without success; nothing in a snapshot that was made before this was counted."""
 
     def history(self, user_id: str) -> History:
         """What the member had watched when the snapshot was made, and what was known of them; empty for a stranger."""
@@ -89,6 +93,7 @@ class MediaSnapshot:
                 for (user, known), own in zip(contexts(members), members["media"].to_pylist(), strict=True)
             },
             described=_mapped(folder / TITLES),
+            unheeded=Unheeded(pq.read_table(folder / UNHEEDED)) if (folder / UNHEEDED).exists() else NOBODY,
         )
 
 
@@ -147,6 +152,7 @@ def write(settings: Settings, at: datetime, folder: Path) -> Path:
     pq.write_table(members, folder / HISTORIES)
     with pa.ipc.new_file(folder / TITLES, described.schema) as file:
         file.write_table(described)
+    pq.write_table(unheeded(Lake(settings.lake_path), at), folder / UNHEEDED, compression="zstd")
     return folder
 
 
@@ -155,7 +161,8 @@ def publish(settings: Settings, at: datetime) -> str:
     root = settings.root / FOLDER
     staged = write(settings, at, root / f".staged-{os.getpid()}")
     kept.write(Lake(settings.lake_path), at, staged)
-    content = b"".join((staged / name).read_bytes() for name in (MEDIA, HISTORIES, TITLES, *kept.FILES))
+    files = (MEDIA, HISTORIES, UNHEEDED, TITLES, *kept.FILES)
+    content = b"".join((staged / name).read_bytes() for name in files)
     version = f"{at.astimezone(UTC):%Y%m%dT%H%M}-{hashlib.sha256(content).hexdigest()[:8]}"
     if (root / version).exists():
         shutil.rmtree(staged)

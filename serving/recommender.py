@@ -20,6 +20,7 @@ from pipelines.features import kept
 from pipelines.features.kept import Kept
 from pipelines.features.sequence import Row
 from pipelines.page import Page, Pager, PageRequest, load_release
+from pipelines.rerank.pins import NO_RULES, Rules
 from serving.degradation import PatientRows, UserRow, UserRows, popular_page
 from serving.recent import Online
 
@@ -212,7 +213,13 @@ class Recommender:
         return self.live.kept if self.live else None
 
     def recommend(
-        self, live: Live, request: PageRequest, history: History, exclude: AbstractSet[str], recent: Recent
+        self,
+        live: Live,
+        request: PageRequest,
+        history: History,
+        exclude: AbstractSet[str],
+        recent: Recent,
+        rules: Rules = NO_RULES,
     ) -> Recommendation:
         """The page, from whatever works. ``recent`` knows what the member did in the last moments."""
         # Asked before the online store: a row that arrives there between the two questions would be in neither answer.
@@ -225,7 +232,7 @@ class Recommender:
         known = bool(history.media or history.context) or found
         used: UserRow | None = user_row
         try:
-            page = live.pager.assemble(request, user_row, history, exclude)
+            page = live.pager.assemble(request, user_row, history, exclude, rules)
         except Exception as exc:
             log.error("the ranker failed for request %s", request.request_id, exc_info=exc)
             page = popular_page(live.pager, request, user_row, history, exclude)

@@ -91,6 +91,22 @@ TAKEDOWNS = sa.Table(
     sa.Index("ix_takedowns_media_id", "media_id"),
 )
 """Every decision to take a media down or to lift that, in the order they were made: the last one of a media holds."""
+PINS = sa.Table(
+    "pins",
+    METADATA,
+    sa.Column("number", sa.Integer(), primary_key=True),
+    sa.Column("media_id", sa.String(), nullable=False),
+    sa.Column("slot", sa.Integer()),
+    sa.Column("factor", sa.Double()),
+    sa.Column("country", sa.String()),
+    sa.Column("surface", sa.String()),
+    sa.Column("until", Moment(), nullable=False),
+    sa.Column("reason", sa.String(), nullable=False),
+    sa.Column("decided_at", Moment(), nullable=False),
+    sa.Column("lifted_at", Moment()),
+    sa.Index("ix_pins_lifted_at", "lifted_at"),
+)
+"""Every decision to pin a media to a slot, or to boost it by a factor, and when it was lifted, replaced or over."""
 SERVED = sa.Table(
     "served_features",
     METADATA,
