@@ -3,18 +3,19 @@
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 from scipy.special import expit
 
 from pipelines.core.config import Config
-from pipelines.core.contracts import Features, Floats, Ids
+from pipelines.core.contracts import Features, Floats, Ids, Space, Span
 from pipelines.ranking import calibration
 from pipelines.ranking.calibration import UNCALIBRATED, Calibration
+from pipelines.ranking.classes import require_both
 from pipelines.ranking.encoding import Encoder
-from pipelines.ranking.gbdt import strongest
+from pipelines.ranking.explanation import explained
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class FittedLogistic:
         owner = design_owner(self.encoder)
         by_feature = np.zeros((len(columns), len(self.feature_names)))
         np.add.at(by_feature.T, owner, columns.T)
-        return [strongest(dict(zip(self.feature_names, row.tolist(), strict=True))) for row in by_feature]
+        return explained(self.feature_names, by_feature, self.calibration.slope)
 
     def save(self, folder: Path) -> None:
         stored = {"encoder": self.encoder.as_json(), "calibration": asdict(self.calibration)}
@@ -103,6 +104,12 @@ def design(encoder: Encoder, matrix: Floats, mean: Floats, scale: Floats) -> Flo
 class Logistic(Config):
     """penalty: the inverse strength of the ridge, as scikit-learn's C."""
 
+    READS: ClassVar[tuple[str, ...]] = ()
+    SPACE: ClassVar[Space] = {
+        "penalty": Span(0.0001, 10.0, log=True),
+        "min_category_count": Span(10, 200, log=True),
+    }
+
     penalty: PositiveFloat = 0.1
     iterations: PositiveInt = 200
     min_category_count: PositiveInt = 50
@@ -111,6 +118,7 @@ class Logistic(Config):
     def fit(self, features: Features, label: Floats, weight: Floats, groups: Ids, *, seed: int) -> FittedLogistic:
         from sklearn.linear_model import LogisticRegression
 
+        require_both(label)
         encoder = Encoder.fit(features, min_count=self.min_category_count, max_categories=self.max_categories)
         matrix = encoder.matrix(features)
         numbers = matrix[:, _numeric(encoder)].astype(np.float64)
