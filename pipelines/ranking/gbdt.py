@@ -21,11 +21,13 @@ from pipelines.ranking.explanation import explained
 
 @dataclass(frozen=True)
 class FittedGBDT:
-    """model: LightGBM's own text format, which holds numbers and no code."""
+    """model: LightGBM's own text format, which holds numbers and no code. level: what makes scores that only order a
+    member's rows the log odds of the rows that were fitted; None where they are log odds already."""
 
     encoder: Encoder
     model: str
     calibration: Calibration = UNCALIBRATED
+    level: Calibration | None = None
 
     @cached_property
     def booster(self) -> Any:
@@ -46,7 +48,8 @@ class FittedGBDT:
             return np.empty(0)
         # One thread below a few thousand rows: starting threads costs more than the trees.
         threads = 1 if len(matrix) < 4096 else 0
-        return self.calibration(expit(self.booster.predict(matrix, raw_score=True, num_threads=threads)))
+        found = expit(self.booster.predict(matrix, raw_score=True, num_threads=threads))
+        return self.calibration(found if self.level is None else self.level(found))
 
     def calibrated(self, probability: Floats, watched: Floats, rate: float) -> Self:
         return replace(self, calibration=calibration.fit(probability, watched, rate=rate))
@@ -57,18 +60,21 @@ class FittedGBDT:
     def explain(self, features: Features) -> list[dict[str, float]]:
         """TreeSHAP contributions (Lundberg et al. 2020), as LightGBM computes them."""
         contributions = self.booster.predict(self.encoder.matrix(features), pred_contrib=True)[:, :-1]
-        return explained(self.feature_names, contributions, self.calibration.slope)
+        slope = self.calibration.slope * (1.0 if self.level is None else self.level.slope)
+        return explained(self.feature_names, contributions, slope)
 
     def save(self, folder: Path) -> None:
         (folder / "model.txt").write_text(self.model, encoding="utf-8")
-        stored = {"encoder": self.encoder.as_json(), "calibration": asdict(self.calibration)}
+        level = None if self.level is None else asdict(self.level)
+        stored = {"encoder": self.encoder.as_json(), "calibration": asdict(self.calibration), "level": level}
         (folder / "encoder.json").write_text(json.dumps(stored), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         stored = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
         model = (folder / "model.txt").read_text(encoding="utf-8")
-        return cls(Encoder.from_json(stored["encoder"]), model, Calibration(**stored["calibration"]))
+        level = Calibration(**stored["level"]) if stored.get("level") else None
+        return cls(Encoder.from_json(stored["encoder"]), model, Calibration(**stored["calibration"]), level)
 
 
 MOST_IN_GROUP = 10_000
@@ -152,7 +158,11 @@ class GBDT(Config):
         rounds = self._best_rounds(rows, seed) if self.early_stopping_rounds else self.rounds
         everything = rows.dataset(slice(None))
         booster = lightgbm.train(self._parameters(seed, len(label)), everything, num_boost_round=rounds)
-        return FittedGBDT(encoder, booster.model_to_string())
+        fitted = FittedGBDT(encoder, booster.model_to_string())
+        if not rows.grouped:
+            return fitted
+        scores = expit(booster.predict(rows.matrix, raw_score=True))
+        return replace(fitted, level=calibration.fit(scores, label, rate=1.0, weight=weight))
 
     def _best_rounds(self, rows: "Rows", seed: int) -> int:
         """How many rounds the latest rows ask for of a model of the rows before; all where they are of one class."""
