@@ -69,6 +69,7 @@ def fitted(way: str, rows: pa.Table, names: list[str], seed: int) -> FittedRanke
 
 
 def scored(ranker: FittedRanker, features: dict[str, Any], count: int) -> Floats:
+    """(n,) the probability, every title standing first where the ranker asks."""
     given = {**features, POSITION: np.zeros(count, dtype=np.float32)}
     return ranker.probability({name: given[name] for name in ranker.feature_names})
 
@@ -140,6 +141,7 @@ def measure(seed: int, members: int, days: int) -> None:
 
 
 def told(of: Interval) -> str:
+    """A figure with its interval."""
     return f"{of.value:.4f} ({of.low:.4f} to {of.high:.4f})"
 
 

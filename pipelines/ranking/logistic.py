@@ -130,4 +130,8 @@ class Logistic(Config):
         columns = design(encoder, matrix, mean, scale)
         model = LogisticRegression(C=self.penalty, max_iter=self.iterations, tol=1e-3)
         model.fit(columns, label, sample_weight=weight)
-        return FittedLogistic(encoder, mean, scale, model.coef_[0].astype(np.float64), float(model.intercept_[0]))
+        coefficients, intercept = model.coef_[0].astype(np.float64), float(model.intercept_[0])
+        # A column that never moved is a part of the intercept: as a feature's it would explain what it cannot tell.
+        still = columns.min(axis=0) == columns.max(axis=0)
+        intercept += float(coefficients[still] @ columns[0, still])
+        return FittedLogistic(encoder, mean, scale, np.where(still, 0.0, coefficients), intercept)
