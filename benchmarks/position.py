@@ -13,7 +13,6 @@ import argparse
 import tempfile
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,13 +27,14 @@ from pipelines.metrics.classification import ece, log_loss
 from pipelines.metrics.intervals import Interval, bootstrap_mean, paired_difference
 from pipelines.page import Pager, PageRequest, load_release
 from pipelines.ranking import job as ranking
+from pipelines.ranking.job import POSITION
 from pipelines.simulation.behaviour import WATCHED
 from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.members import DEVICES
 from pipelines.simulation.truth import examination
 from pipelines.simulation.world import World, simulate
 
-POSITION, PAGE, TESTED, MOST_MEMBERS = "position", 10, 4, 400
+PAGE, TESTED, MOST_MEMBERS = "position", 10, 4, 400
 WAYS = ("without", "neutral", "weighted")
 
 
@@ -51,7 +51,7 @@ def seen(rows: pa.Table) -> Floats:
 
 
 def fitted(way: str, rows: pa.Table, names: list[str], seed: int) -> FittedRanker:
-    """A calibrated ranker, calibrated as it is served: with position 0 for all, or without."""
+    """A ranker, calibrated as it is served."""
     if way == "without":
         return ranking.train(rows, names, seed=seed)
     if way == "weighted":
@@ -61,17 +61,7 @@ def fitted(way: str, rows: pa.Table, names: list[str], seed: int) -> FittedRanke
         return ranking.train(
             rows.set_column(place, "weight", pa.array(rows["weight"].to_numpy() * more)), names, seed=seed
         )
-    first = rows[POSITION].to_numpy().copy()
-    first[np.asarray(pc.equal(rows["split"], "calibrate"))] = 0.0
-    asked = rows.set_column(rows.column_names.index(POSITION), POSITION, pa.array(first))
-    calibrated = ranking.train(asked, [*names, POSITION], seed=seed)
-    return ranking.train(rows, [*names, POSITION], seed=seed).calibrated_like(calibrated)
-
-
-def scored(ranker: FittedRanker, features: dict[str, Any], count: int) -> Floats:
-    """(n,) the probability, every title standing first where the ranker asks."""
-    given = {**features, POSITION: np.zeros(count, dtype=np.float32)}
-    return ranker.probability({name: given[name] for name in ranker.feature_names})
+    return ranking.train(rows, names, seed=seed, position="neutral")
 
 
 def correlation(world: World, test: pa.Table, probability: Floats) -> float:
@@ -98,8 +88,8 @@ def expected(world: World, pager: Pager, sitting: judgement.Sitting) -> tuple[Fl
         many = np.full(len(rows), who[0])
         appeal = world.truth.appeal(many, codes[rows], np.full(len(rows), at), np.full(len(rows), device))
         request = PageRequest(user, "position", sitting.at, **sitting.usual)
-        features = dict(pager.features(rows, request, sitting.rows_of.get(user, {}), sitting.known[user]))
-        order = np.argsort(-scored(pager.release.ranker, features, len(rows)), kind="stable")[:PAGE]
+        features = pager.features(rows, request, sitting.rows_of.get(user, {}), sitting.known[user])
+        order = np.argsort(-pager.release.ranker.probability(features), kind="stable")[:PAGE]
         looked = examination(np.arange(len(order)), np.full(len(order), device))
         found.append(float(looked @ appeal[order]))
         ideal.append(float(looked @ np.sort(appeal)[::-1][: len(order)]))
@@ -126,7 +116,7 @@ def measure(seed: int, members: int, days: int) -> None:
         worth: dict[str, Floats] = {}
         for way in WAYS:
             ranker = fitted(way, rows, names, seed)
-            probability = scored(ranker, dict(ranking.columns(test, names)), test.num_rows)
+            probability = ranker.probability(ranking.columns(test, names))
             pager = Pager(replace(release, ranker=ranker), sitting.snapshot)
             worth[way], oracle = expected(world, pager, sitting)
             watched = test["watched"].to_numpy()

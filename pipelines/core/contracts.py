@@ -135,6 +135,10 @@ class FittedRanker(Protocol):
         """The same ranker with the calibration of another one of its kind."""
         ...
 
+    def fixing(self, values: Mapping[str, float]) -> Self:
+        """The same ranker, for which those numbers are what is told here and no longer features that it asks for."""
+        ...
+
     def explain(self, features: Features) -> list[dict[str, float]]:
         """One dict a row: feature name -> contribution to the log odds, the largest magnitudes first."""
         ...

@@ -5,10 +5,11 @@ Recommendations, RecSys 2016; attention over the history: Zhou et al., Deep Inte
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +41,7 @@ class FittedDeep:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        return self.inputs.names
+        return self.inputs.asked
 
     @cached_property
     def _owner(self) -> npt.NDArray[np.int64]:
@@ -65,13 +66,16 @@ class FittedDeep:
     def calibrated_like(self, other: Self) -> Self:
         return replace(self, calibration=other.calibration)
 
+    def fixing(self, values: Mapping[str, float]) -> Self:
+        return replace(self, inputs=replace(self.inputs, encoder=replace(self.inputs.encoder, fixed=values)))
+
     def explain(self, features: Features) -> list[dict[str, float]]:
         """DeepLIFT's contributions against the mean row of training, exact in their sum, a feature's inputs added up;
         what a history says of a title is the history's."""
         vectors = self._vectors(features)
-        added = np.zeros((len(vectors), len(self.feature_names)))
+        added = np.zeros((len(vectors), len(self.inputs.names)))
         np.add.at(added.T, self._owner, self.network.contributions(vectors).T)
-        return explained(self.feature_names, added, self.calibration.slope)
+        return explained(self.inputs.names, added, self.calibration.slope)
 
     def save(self, folder: Path) -> None:
         given, held = self.inputs, self.network
@@ -86,11 +90,11 @@ class FittedDeep:
             "layers": len(held.layers),
         }
         (folder / "deep.json").write_text(json.dumps(stored), encoding="utf-8")
-        arrays = {f"table {name}": table for name, table in held.tables.items()}
+        arrays: dict[str, Any] = {f"table {name}": table for name, table in held.tables.items()}
         for number, (weights, bias) in enumerate(held.layers):
             arrays |= {f"weights {number}": weights, f"bias {number}": bias}
-        scale = {"centre": given.centre, "scale": given.scale, "flagged": given.flagged, "typical": held.typical}
-        np.savez(folder / "deep.npz", **arrays, **scale)
+        arrays |= {"centre": given.centre, "scale": given.scale, "flagged": given.flagged, "typical": held.typical}
+        np.savez(folder / "deep.npz", **arrays)
 
     @classmethod
     def load(cls, folder: Path) -> Self:

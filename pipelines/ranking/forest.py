@@ -6,6 +6,7 @@ change of the expectation).
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -91,7 +92,7 @@ class FittedForest:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        return self.encoder.names
+        return self.encoder.asked
 
     def encode(self, features: Features) -> dict[str, Floats]:
         return self.encoder.encode(features)
@@ -105,6 +106,9 @@ class FittedForest:
     def calibrated_like(self, other: Self) -> Self:
         return replace(self, calibration=other.calibration)
 
+    def fixing(self, values: Mapping[str, float]) -> Self:
+        return replace(self, encoder=replace(self.encoder, fixed=values))
+
     def explain(self, features: Features) -> list[dict[str, float]]:
         """Path contributions to the share, exact in their sum, put on the log-odds scale in proportion, row by row."""
         start, added = self.trees.contributions(self.encoder.matrix(features))
@@ -112,7 +116,7 @@ class FittedForest:
         level = 1 / (begin * (1 - begin))
         moved = end - begin
         steep = np.divide(logit(end) - logit(begin), moved, out=np.full(len(end), level), where=np.abs(moved) > EDGE)
-        return explained(self.feature_names, added * steep[:, None], self.calibration.slope)
+        return explained(self.encoder.names, added * steep[:, None], self.calibration.slope)
 
     def save(self, folder: Path) -> None:
         stored = {"encoder": self.encoder.as_json(), "calibration": asdict(self.calibration)}

@@ -1,6 +1,7 @@
 """R3 Gradient-boosted trees by LightGBM: the ranker of choice for mixed, partly missing tabular features."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -37,7 +38,7 @@ class FittedGBDT:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        return self.encoder.names
+        return self.encoder.asked
 
     def encode(self, features: Features) -> dict[str, Floats]:
         return self.encoder.encode(features)
@@ -57,11 +58,14 @@ class FittedGBDT:
     def calibrated_like(self, other: Self) -> Self:
         return replace(self, calibration=other.calibration)
 
+    def fixing(self, values: Mapping[str, float]) -> Self:
+        return replace(self, encoder=replace(self.encoder, fixed=values))
+
     def explain(self, features: Features) -> list[dict[str, float]]:
         """TreeSHAP contributions (Lundberg et al. 2020), as LightGBM computes them."""
         contributions = self.booster.predict(self.encoder.matrix(features), pred_contrib=True)[:, :-1]
         slope = self.calibration.slope * (1.0 if self.level is None else self.level.slope)
-        return explained(self.feature_names, contributions, slope)
+        return explained(self.encoder.names, contributions, slope)
 
     def save(self, folder: Path) -> None:
         (folder / "model.txt").write_text(self.model, encoding="utf-8")

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,9 @@ from pipelines.ranking.classes import require_both
 FOLDER = "ranker"
 FILE = "method.json"
 DEFAULTS: Mapping[str, Any] = {}
+POSITION, FIRST = "position", 0.0
+Position = Literal["ignored", "neutral"]
+"""What becomes of where a title stood: nothing; or it is learnt from, and every title that is scored stands first."""
 
 
 def columns(rows: pa.Table, names: list[str]) -> Features:
@@ -71,12 +74,19 @@ def configured(method: str, options: Mapping[str, Any]) -> Ranker:
 
 
 def train(
-    rows: pa.Table, names: list[str], *, seed: int, method: str = "gbdt", options: Mapping[str, Any] = DEFAULTS
+    rows: pa.Table,
+    names: list[str],
+    *,
+    seed: int,
+    method: str = "gbdt",
+    options: Mapping[str, Any] = DEFAULTS,
+    position: Position = "ignored",
 ) -> FittedRanker:
     """Fit on the labelled rows of split ``fit``, calibrate on every matured row of ``calibrate``, then fit on both.
 
     The last step gives the ranker the latest days; the calibration stays from before it had seen them. ``options``:
-    settings of the method other than its own.
+    settings of the method other than its own. ``position``: whether it is learnt from; the calibration, made of scores
+    that are all of the first position, then brings them back to the mean over the positions that were logged.
 
     Raises:
         DataError: when there is nothing to fit on, or an unknown method or setting is asked for.
@@ -85,11 +95,11 @@ def train(
     labelled = rows.filter(pc.field("label").is_valid())
     fitting = labelled.filter(pc.field("split") == "fit")
     rate = _rate(fitting)
-    first = _fit(fitting, names, rate, seed=seed, ranker=ranker)
+    first = _fit(fitting, names, rate, seed=seed, ranker=ranker, position=position)
     later = rows.filter(pc.field("split") == "calibrate")
     calibrated = first.calibrated(first.probability(columns(later, names)), _numbers(later, "watched"), rate)
     both = labelled.filter(pc.field("split") != "test")
-    return _fit(both, names, rate, seed=seed, ranker=ranker).calibrated_like(calibrated)
+    return _fit(both, names, rate, seed=seed, ranker=ranker, position=position).calibrated_like(calibrated)
 
 
 def _rate(fitting: pa.Table) -> float:
@@ -98,12 +108,17 @@ def _rate(fitting: pa.Table) -> float:
     return float(_numbers(fitting, "sampling_rate")[label == 0].mean())
 
 
-def _fit(rows: pa.Table, names: list[str], rate: float, *, seed: int, ranker: Ranker) -> FittedRanker:
+def _fit(
+    rows: pa.Table, names: list[str], rate: float, *, seed: int, ranker: Ranker, position: Position
+) -> FittedRanker:
     """Negatives that were not thinned out like those of the fit rows weigh as if they had been."""
     label, weight = _numbers(rows, "label"), _numbers(rows, "weight")
     alike = np.where(label == 0, rate / _numbers(rows, "sampling_rate"), 1.0)
     groups = rows["user_id"].to_numpy(zero_copy_only=False)
-    return ranker.fit(columns(rows, names), label, weight * alike, groups, seed=seed)
+    if position == "ignored":
+        return ranker.fit(columns(rows, names), label, weight * alike, groups, seed=seed)
+    fitted = ranker.fit(columns(rows, [*names, POSITION]), label, weight * alike, groups, seed=seed)
+    return fitted.fixing({POSITION: FIRST})
 
 
 def _numbers(rows: pa.Table, name: str) -> np.ndarray:

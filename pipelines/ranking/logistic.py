@@ -1,6 +1,7 @@
 """R1 Logistic regression: the baseline for little data, and the one a person can read."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self
@@ -31,7 +32,7 @@ class FittedLogistic:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        return self.encoder.names
+        return self.encoder.asked
 
     def encode(self, features: Features) -> dict[str, Floats]:
         return self.encoder.encode(features)
@@ -46,13 +47,16 @@ class FittedLogistic:
     def calibrated_like(self, other: Self) -> Self:
         return replace(self, calibration=other.calibration)
 
+    def fixing(self, values: Mapping[str, float]) -> Self:
+        return replace(self, encoder=replace(self.encoder, fixed=values))
+
     def explain(self, features: Features) -> list[dict[str, float]]:
         """Coefficient times value, the design columns of a feature added up."""
         columns = design(self.encoder, self.encoder.matrix(features), self.mean, self.scale) * self.coefficients
         owner = design_owner(self.encoder)
-        by_feature = np.zeros((len(columns), len(self.feature_names)))
+        by_feature = np.zeros((len(columns), len(self.encoder.names)))
         np.add.at(by_feature.T, owner, columns.T)
-        return explained(self.feature_names, by_feature, self.calibration.slope)
+        return explained(self.encoder.names, by_feature, self.calibration.slope)
 
     def save(self, folder: Path) -> None:
         stored = {"encoder": self.encoder.as_json(), "calibration": asdict(self.calibration)}

@@ -47,6 +47,11 @@ class Inputs:
     def names(self) -> tuple[str, ...]:
         return (*self.encoder.names, *((self.media,) if self.media else ()), *self.lists)
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The features that must be given."""
+        return tuple(name for name in self.names if name not in self.encoder.fixed)
+
     @cached_property
     def numeric(self) -> list[int]:
         """The places of numbers in the encoder's matrix."""
@@ -106,7 +111,7 @@ class Inputs:
 
     def arrays(self, features: Features) -> Arrays:
         """FeatureError names the features that are missing."""
-        missing = [name for name in self.names if name not in features]
+        missing = [name for name in self.asked if name not in features]
         if missing:
             raise FeatureError(f"features {', '.join(missing)} are missing: this ranker was fitted with them")
         matrix = self.encoder.matrix(features)

@@ -176,7 +176,7 @@ def _epochs(config: "Deep", inputs: Inputs, rows: Batches, seed: int, number: in
             odds = forward(held, part.given, inputs, config, keep if config.dropout else None)
             loss = functional.binary_cross_entropy_with_logits(odds, part.label, part.weight)
             step.zero_grad(set_to_none=True)
-            loss.backward()
+            torch().autograd.backward(loss)
             step.step()
         yield {name: tensor.detach().numpy().copy() for name, tensor in held.items()}
 

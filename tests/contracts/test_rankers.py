@@ -194,3 +194,16 @@ def test_columns_that_every_candidate_shares_score_as_if_repeated(fitted: Fitted
     np.testing.assert_allclose(
         fitted.probability({**shared, **genre}), fitted.probability({**repeated, **genre}), rtol=1e-5
     )
+
+
+def test_a_number_that_is_fixed_is_not_asked_for_and_not_listened_to(fitted: FittedRanker, name: str, tmp_path) -> None:
+    features, _ = world(seed=4)
+    high = {**features, "affinity": np.full(600, 0.9, np.float32)}
+    fixed = fitted.fixing({"affinity": 0.9})
+    assert "affinity" not in fixed.feature_names
+    without = {name: values for name, values in features.items() if name != "affinity"}
+    for given in (without, features):
+        np.testing.assert_array_equal(fixed.probability(given), fitted.probability(high))
+    fixed.save(tmp_path)
+    np.testing.assert_array_equal(FITTED[name].load(tmp_path).probability(without), fixed.probability(without))
+    assert "affinity" in fixed.explain(without)[0]
