@@ -13,11 +13,14 @@ from scipy.special import expit
 
 from pipelines.core.config import Config
 from pipelines.core.contracts import Features, Floats, Ids, Space, Span
-from pipelines.ranking import calibration
+from pipelines.ranking import calibration, leaf_masks
 from pipelines.ranking.calibration import UNCALIBRATED, Calibration
 from pipelines.ranking.classes import require_both
 from pipelines.ranking.encoding import Encoder
 from pipelines.ranking.explanation import explained
+
+PAGE = 2048
+"""Rows up to which a page's way of scoring is the faster one: it holds nodes times rows in memory."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,10 @@ class FittedGBDT:
 
         return lightgbm.Booster(model_str=self.model)
 
+    @cached_property
+    def _masks(self) -> leaf_masks.LeafMasks | None:
+        return leaf_masks.of_model(self.booster.dump_model()["tree_info"])
+
     @property
     def feature_names(self) -> tuple[str, ...]:
         return self.encoder.asked
@@ -47,10 +54,14 @@ class FittedGBDT:
         matrix = self.encoder.matrix(features)
         if not len(matrix):
             return np.empty(0)
-        # One thread below a few thousand rows: starting threads costs more than the trees.
-        threads = 1 if len(matrix) < 4096 else 0
-        found = expit(self.booster.predict(matrix, raw_score=True, num_threads=threads))
+        found = expit(self._scores(matrix))
         return self.calibration(found if self.level is None else self.level(found))
+
+    def _scores(self, matrix: Floats) -> Floats:
+        """(n,) log odds: of a page's rows without LightGBM, whose walk takes twice as long."""
+        if len(matrix) <= PAGE and self._masks is not None:
+            return self._masks.score(matrix)
+        return np.asarray(self.booster.predict(matrix, raw_score=True))
 
     def calibrated(self, probability: Floats, watched: Floats, rate: float) -> Self:
         return replace(self, calibration=calibration.fit(probability, watched, rate=rate))
