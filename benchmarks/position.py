@@ -34,7 +34,7 @@ from pipelines.simulation.members import DEVICES
 from pipelines.simulation.truth import examination
 from pipelines.simulation.world import World, simulate
 
-PAGE, TESTED, MOST_MEMBERS = "position", 10, 4, 400
+PAGE, TESTED, MOST_MEMBERS = 10, 4, 400
 WAYS = ("without", "neutral", "weighted")
 
 
