@@ -14,6 +14,7 @@ from marquee import (
     skew_command,
     stack_commands,
     takedown_command,
+    tune_command,
 )
 from pipelines.core.errors import DataError, MarqueeError, RequestError, SettingsError
 
@@ -48,3 +49,4 @@ stack_commands.register(app)
 takedown_command.register(app)
 compact_command.register(app)
 skew_command.register(app)
+tune_command.register(app)

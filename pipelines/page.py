@@ -166,8 +166,9 @@ class Pager:
 
     @cached_property
     def _media(self) -> dict[str, np.ndarray]:
-        """The snapshot's columns, the ranker's categories already encoded; the packed ones as they are."""
-        return {**self.snapshot.features, **self.release.ranker.encode(self.snapshot.features)}
+        """The snapshot's columns, what the ranker reads of them and of the ids already encoded."""
+        known = {**self.snapshot.features, "media_id": self.snapshot.ids}
+        return {**self.snapshot.features, **self.release.ranker.encode(known)}
 
     @cached_property
     def _of_member(self) -> list[str]:
@@ -325,7 +326,7 @@ class Pager:
         member, pairs = self.vectors(rows, request, user_row)
         # What is the same for every candidate is encoded once, as one row, and only then repeated.
         encoded = self.release.ranker.encode(member)
-        same = {name: np.broadcast_to(value, (n,)) for name, value in encoded.items()}
+        same = {name: np.broadcast_to(value, (n, *value.shape[1:])) for name, value in encoded.items()}
         return {**media, **pairs, **same, **self._retrieval(rows, history)}
 
     def vectors(

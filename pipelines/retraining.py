@@ -117,16 +117,17 @@ def fit_generators(settings: Settings, window: Window, *, seed: int) -> None:
     candidates.fit(settings, window, into=into, seed=seed, folder=staging(settings, window) / CHECKPOINTS)
 
 
-def ranker_inputs(settings: Settings) -> list[str]:
-    """What a ranker reads: the features of the data set, and the generators' scores."""
-    return [*inputs(Lake(settings.lake_path).dataset), *scores.names()]
+def ranker_inputs(settings: Settings, method: str | None = None) -> list[str]:
+    """What a ranker reads: the features of the data set, the generators' scores, and what a method asks for beside."""
+    beside = ranking.configured(method, {}).READS if method else ()
+    return [*inputs(Lake(settings.lake_path).dataset), *scores.names(), *beside]
 
 
 def fit_ranker(settings: Settings, window: Window, *, seed: int, method: str = "gbdt") -> None:
     """Fit and calibrate the ranker into the release folder that holds the generators; DataError on a red one."""
     require_green(training_data.report_of(settings, window))
     into = staging(settings, window) / RELEASE
-    ranking.fit(settings, window, names=ranker_inputs(settings), into=into, seed=seed, method=method)
+    ranking.fit(settings, window, names=ranker_inputs(settings, method), into=into, seed=seed, method=method)
 
 
 def seal(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -126,7 +126,7 @@ class FittedRanker(Protocol):
     def feature_names(self) -> tuple[str, ...]: ...
 
     def encode(self, features: Features) -> dict[str, Floats]:
-        """Each of the given columns that the ranker uses as floats (categories become codes); floats pass unchanged.
+        """Each of the given columns that the ranker uses as numbers (categories become codes); numbers pass unchanged.
 
         Serving encodes a media snapshot once and gathers rows of it for each request.
         """
@@ -144,6 +144,10 @@ class FittedRanker(Protocol):
         """The same ranker with the calibration of another one of its kind."""
         ...
 
+    def fixing(self, values: Mapping[str, float]) -> Self:
+        """The same ranker, for which those numbers are what is told here and no longer features that it asks for."""
+        ...
+
     def explain(self, features: Features) -> list[dict[str, float]]:
         """One dict a row: feature name -> contribution to the log odds, the largest magnitudes first."""
         ...
@@ -154,9 +158,37 @@ class FittedRanker(Protocol):
     def load(cls, folder: Path) -> Self: ...
 
 
+@dataclass(frozen=True)
+class Span:
+    """The values of a setting that a search may try: whole numbers where both ends are, else any between them."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+Space = Mapping[str, Span | tuple[Any, ...]]
+"""Setting -> a span, or the values to choose from."""
+
+
 class Ranker(Protocol):
-    """Settings of a method."""
+    """Settings of a method.
+
+    READS: what it reads beside the usual inputs, where a training set has it: ``media_id`` and packed features.
+    SPACE: what a search may vary.
+    """
+
+    READS: ClassVar[tuple[str, ...]]
+    SPACE: ClassVar[Space]
 
     def fit(self, features: Features, label: Floats, weight: Floats, groups: Ids, *, seed: int) -> FittedRanker:
-        """label: (n,) 0 or 1. weight: (n,) above 0. groups: (n,) the member of each row."""
+        """label: (n,) 0 or 1. weight: (n,) above 0. groups: (n,) the member of each row. Rows are in order of time, so
+        that the last of them may be held out to say when to stop.
+
+        A feature that is constant, or absent throughout, is learnt from as it is and adds nothing; NaN in a number is
+        a value of its own; a category that was not seen, or too rarely, is answered like an absent one.
+
+        Raises:
+            DataError: where the labels are all alike, or there are no rows: every answer would be the same.
+        """
         ...
