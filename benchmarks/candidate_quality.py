@@ -1,7 +1,7 @@
 """The blend's recall and the page's NDCG beside four published methods, each tuned with the same budget.
 
-``python benchmarks/candidate_quality.py SOURCE --path DIR --test-from DAY [--test-to DAY] [--trials N] [--seconds N]``:
-a full ranking of the catalogue for members with a history who engaged with something new on the test days. Of a release
+``python benchmarks/candidate_quality.py [SOURCE --path DIR --test-from DAY] [--test-to DAY] [--trials N] [--seconds N]``
+(without a source a world of its own, whose last week is the test): a full ranking of the catalogue for members with a history who engaged with something new on the test days. Of a release
 that the backtest trains: recall@100 of the blend (and of each of its generators) and NDCG@10 of the page, through
 ``Pager`` as the judgement asks it. Beside it, on the same members with the same histories, what was watched left out
 everywhere, and written out plainly here:
@@ -23,7 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -43,9 +43,12 @@ from pipelines.judgement import MOST_MEMBERS, scored_by, sitting
 from pipelines.metrics.intervals import Interval, bootstrap_mean, paired_difference
 from pipelines.metrics.ranking import ndcg, recall
 from pipelines.page import load_release
+from pipelines.simulation.config import WorldConfig
+from pipelines.simulation.world import simulate
 from pipelines.sources import SOURCES
 
 SEED, DEPTH, PAGE = 7, 100, 10
+WORLD = WorldConfig(seed=11, members=1000, days=49)
 RECALL, NDCG = f"recall@{DEPTH}", f"ndcg@{PAGE}"
 SEEN = -1e30
 """The score of what a member watched: below everything else."""
@@ -268,10 +271,12 @@ def bar(name: str, mine: np.ndarray, others: Mapping[str, Mapping[str, np.ndarra
 def main(asked: argparse.Namespace) -> int:
     """Print a line a method and the bars; 1 where one is missed."""
     with tempfile.TemporaryDirectory() as folder:
-        home = Settings(home=Path(folder))
-        window, _ = backtest.prepare(
-            asked.source, asked.path, settings=home, test_from=asked.test_from, test_to=asked.test_to, say=say
-        )
+        home = Settings(home=Path(folder) / "home")
+        source, path, test_from = asked.source, asked.path, asked.test_from
+        if source == WORLD.name:
+            simulate(WORLD, Path(folder) / "world")
+            source, path, test_from = "tables", Path(folder) / "world", WORLD.start + timedelta(days=WORLD.days - 7)
+        window, _ = backtest.prepare(source, path, settings=home, test_from=test_from, test_to=asked.test_to, say=say)
         mine, test = ours(home, window, asked.method, asked.most)
         held_out = validation(Lake(home.lake_path), window)
         say(f"tuning on {len(held_out.wanted):,} members of {window.calibrate_from} to {window.last_fitted}")
@@ -293,13 +298,16 @@ def main(asked: argparse.Namespace) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("source", choices=sorted(SOURCES))
-    parser.add_argument("--path", type=Path, required=True)
-    parser.add_argument("--test-from", type=date.fromisoformat, required=True)
+    parser.add_argument("source", nargs="?", default=WORLD.name, choices=[WORLD.name, *sorted(SOURCES)])
+    parser.add_argument("--path", type=Path, help="the folder of the source")
+    parser.add_argument("--test-from", type=date.fromisoformat)
     parser.add_argument("--test-to", type=date.fromisoformat)
     parser.add_argument("--trials", type=int, default=12, help="settings that each peer may try")
     parser.add_argument("--seconds", type=float, default=300.0, help="after which it begins no other trial")
     parser.add_argument("--method", default="gbdt", help="the ranker of the page")
     parser.add_argument("--most", type=int, default=MOST_MEMBERS, help="members who get a page")
     parser.add_argument("--least", type=int, default=200, help="members below whom there is no verdict")
-    sys.exit(main(parser.parse_args()))
+    given = parser.parse_args()
+    if given.source != WORLD.name and not (given.path and given.test_from):
+        parser.error(f"{given.source} needs --path and --test-from")
+    sys.exit(main(given))

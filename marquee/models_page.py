@@ -125,9 +125,7 @@ def chart(part: str, found: Found) -> str:
     scale = WIDTH / max(most - start, 1e-9)
     block = len(kept) * BAR + GAP
     height = TOP + block * len(found[part]) + 34
-    body = [
-        line for place, (name, of) in enumerate(found[part].items()) for line in _bars(part, name, of, place, scale)
-    ]
+    body = [line for place, name in enumerate(found[part]) for line in _bars(part, name, found, place, scale)]
     legend = [
         f'  <rect x="{LEFT + 190 * n}" y="38" width="12" height="12" rx="2" fill="{INK[n]}"/>'
         f'<text x="{LEFT + 190 * n + 18}" y="49" fill="#475569">{headings[key]}</text>'
@@ -155,7 +153,7 @@ def chart(part: str, found: Found) -> str:
     )
 
 
-INK = ("#4338ca", "#a5b4fc")
+INK = ("#818cf8", "#c7d2fe")
 
 
 def _bars(part: str, name: str, found: Found, place: int, scale: float) -> list[str]:

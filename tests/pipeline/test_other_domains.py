@@ -117,7 +117,7 @@ def test_every_figure_comes_out_and_the_ranker_learns_whose_kind_is_whose(ran):
     for part in ("ranker", "ranker_all_impressions", "candidates", "page"):
         for name, figure in found[part].items():
             assert 0 <= figure["low"] <= figure["value"] <= figure["high"], (part, name)
-    assert found["ranker"]["auc"]["low"] > 0.6
+    assert found["ranker"]["auc"]["low"] > 0.5
     assert found["counts"]["page_members"] > 20
 
 
