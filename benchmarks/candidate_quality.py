@@ -1,10 +1,10 @@
 """The blend's recall and the page's NDCG beside four published methods, each tuned with the same budget.
 
-``python benchmarks/candidate_quality.py [SOURCE --path DIR --test-from DAY] [--test-to DAY] [--trials N] [--seconds N]``
-(without a source a world of its own, whose last week is the test): a full ranking of the catalogue for members with a history who engaged with something new on the test days. Of a release
-that the backtest trains: recall@100 of the blend (and of each of its generators) and NDCG@10 of the page, through
-``Pager`` as the judgement asks it. Beside it, on the same members with the same histories, what was watched left out
-everywhere, and written out plainly here:
+``python benchmarks/candidate_quality.py [SOURCE --path DIR --test-from DAY] [--test-to DAY] [--trials N]``; without a
+source on a world of its own, whose last week is the test. A full ranking of the catalogue for members with a history
+who engaged with something new on the test days. Of a release that the backtest trains: recall@100 of the blend (and of
+each of its generators) and NDCG@10 of the page, through ``Pager`` as the judgement asks it. Beside it, on the same
+members with the same histories, what was watched left out everywhere, and written out plainly here:
 
     popularity   engagements, each worth half as much after some days
     item-kNN     cosine of titles, shrunk, the nearest kept      (Sarwar et al., WWW 2001)
@@ -48,7 +48,7 @@ from pipelines.simulation.world import simulate
 from pipelines.sources import SOURCES
 
 SEED, DEPTH, PAGE = 7, 100, 10
-WORLD = WorldConfig(seed=11, members=1000, days=49)
+OWN, WORLD = "world", WorldConfig(seed=11, members=1000, days=49)
 RECALL, NDCG = f"recall@{DEPTH}", f"ndcg@{PAGE}"
 SEEN = -1e30
 """The score of what a member watched: below everything else."""
@@ -298,7 +298,7 @@ def main(asked: argparse.Namespace) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("source", nargs="?", default=WORLD.name, choices=[WORLD.name, *sorted(SOURCES)])
+    parser.add_argument("source", nargs="?", default=OWN, choices=[OWN, *sorted(SOURCES)])
     parser.add_argument("--path", type=Path, help="the folder of the source")
     parser.add_argument("--test-from", type=date.fromisoformat)
     parser.add_argument("--test-to", type=date.fromisoformat)
@@ -308,6 +308,6 @@ if __name__ == "__main__":
     parser.add_argument("--most", type=int, default=MOST_MEMBERS, help="members who get a page")
     parser.add_argument("--least", type=int, default=200, help="members below whom there is no verdict")
     given = parser.parse_args()
-    if given.source != WORLD.name and not (given.path and given.test_from):
+    if given.source != OWN and not (given.path and given.test_from):
         parser.error(f"{given.source} needs --path and --test-from")
     sys.exit(main(given))
