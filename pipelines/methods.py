@@ -107,15 +107,15 @@ def generator_figures(
         fitted = method().fit(asked.known, as_of=as_of, seed=seed)
         costs[name] = {"fit_seconds": clock() - began, "ms_a_member": _alone(fitted, asked.histories, clock)}
         codes[name] = fitted.candidates(asked.histories, DEPTH)[0]
-    found = {}
+    found = dict[str, dict[str, Any]]()
     for name, mine in codes.items():
         figures = {
             f"recall@{DEPTH}": recall(mine, asked.wanted, DEPTH),
             f"unique_recall@{DEPTH}": unique_recall(mine, [c for n, c in codes.items() if n != name], asked.wanted),
             f"ndcg@{PAGE}": ndcg(mine, asked.wanted, PAGE),
         }
-        found[name] = {metric: bootstrap_mean(values, seed).as_dict() for metric, values in figures.items()}
-        found[name] |= costs[name]
+        held = {metric: bootstrap_mean(values, seed).as_dict() for metric, values in figures.items()}
+        found[name] = {**held, **costs[name]}
     return found, len(asked.known.catalogue)
 
 
@@ -127,7 +127,8 @@ def unique_recall(mine: Codes, others: Sequence[Codes], wanted: Sequence[Codes])
         alone[row, np.isin(mine[row], found)] = -1
     hits = judge(alone, wanted, DEPTH).hits.sum(axis=1, dtype=np.float64)
     possible = np.array([min(len(own), DEPTH) for own in wanted], dtype=np.float64)
-    return np.divide(hits, possible, out=np.full(len(hits), np.nan), where=possible > 0)
+    share: Floats = np.divide(hits, possible, out=np.full(len(hits), np.nan), where=possible > 0)
+    return share
 
 
 def _alone(fitted: FittedGenerator, histories: Sequence[History], clock: Clock) -> float:
