@@ -166,10 +166,10 @@ def ials(asked: Question, *, factors: int, regularization: float, alpha: float) 
 
 
 METHODS: dict[str, tuple[Callable[..., np.ndarray], dict[str, tuple[Any, ...]]]] = {
-    "popularity": (popularity, {"half_life": (0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 14.0, 30.0, 90.0, 365.0, 1e6)}),
+    "popularity": (popularity, {"half_life": (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 7.0, 14.0, 30.0, 90.0, 365.0, 1e6)}),
     "item-kNN": (
         item_knn,
-        {"neighbours": (20, 50, 100, 200, 500, 100_000), "shrink": (0.0, 5.0, 20.0, 100.0), "power": (0.3, 0.5, 0.7)},
+        {"neighbours": (20, 50, 100, 200, 500, 100_000), "shrink": (0.0, 10.0, 100.0, 300.0), "power": (0.3, 0.5, 0.7)},
     ),
     "EASE": (
         ease,
@@ -178,9 +178,9 @@ METHODS: dict[str, tuple[Callable[..., np.ndarray], dict[str, tuple[Any, ...]]]]
     "iALS": (
         ials,
         {
-            "factors": (16, 32, 64, 128, 256),
-            "regularization": (0.01, 0.1, 1.0, 10.0, 100.0),
-            "alpha": (1.0, 3.0, 10.0, 30.0),
+            "factors": (8, 16, 32, 64, 128),
+            "regularization": (0.1, 1.0, 10.0, 100.0, 300.0),
+            "alpha": (1.0, 3.0, 10.0, 30.0, 100.0),
         },
     ),
 }
