@@ -11,6 +11,7 @@ from marquee import (
     data_commands,
     evaluation_commands,
     feature_commands,
+    models_command,
     skew_command,
     stack_commands,
     takedown_command,
@@ -45,6 +46,7 @@ def main(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")
 data_commands.register(app)
 evaluation_commands.register(app)
 feature_commands.register(app)
+models_command.register(app)
 stack_commands.register(app)
 takedown_command.register(app)
 compact_command.register(app)
