@@ -18,13 +18,10 @@ from pydantic import NonNegativeFloat, PositiveFloat
 from pipelines.candidates import profiles
 from pipelines.candidates.engaged import decayed, media_codes
 from pipelines.candidates.profiles import MediaEncoder, ProfileConfig
-from pipelines.candidates.top import best, codes_of, leave_out
+from pipelines.candidates.retrieval import Retrieval
+from pipelines.candidates.top import codes_of, own_codes
 from pipelines.core.config import Config
 from pipelines.core.contracts import CHOSEN, Codes, Floats, History, Ids, Interactions
-
-TOGETHER = 256
-"""Members whose scores of the whole catalogue are in memory at once."""
-
 
 @dataclass(frozen=True)
 class FittedContent:
@@ -47,8 +44,8 @@ class FittedContent:
         return codes_of(self.catalogue)
 
     @cached_property
-    def _unknown(self) -> Codes:
-        return np.flatnonzero(~self.vectors.any(axis=1))
+    def _retrieval(self) -> Retrieval:
+        return Retrieval(self.vectors)
 
     @cached_property
     def _padded(self) -> Floats:
@@ -56,18 +53,7 @@ class FittedContent:
         return np.vstack([self.vectors, np.zeros((1, self.vectors.shape[1]), np.float32)])
 
     def candidates(self, histories: Sequence[History], k: int) -> tuple[Codes, Floats]:
-        if len(histories) <= TOGETHER:
-            return self._best(histories, k)
-        found = [self._best(histories[begin : begin + TOGETHER], k) for begin in range(0, len(histories), TOGETHER)]
-        return np.concatenate([codes for codes, _ in found]), np.concatenate([scores for _, scores in found])
-
-    def _best(self, histories: Sequence[History], k: int) -> tuple[Codes, Floats]:
-        members = self.members(histories)
-        scores = members @ self.vectors.T
-        scores[:, self._unknown] = -np.inf
-        scores[~members.any(axis=1)] = -np.inf
-        leave_out(scores, histories, self.codes)
-        return best(scores, k)
+        return self._retrieval.best(self.members(histories), k, own_codes(histories, self.codes))
 
     def scores(self, histories: Sequence[History], codes: Codes) -> Floats:
         """The likeness of the title and the member's profile, at most 1, and a little of what everyone thinks of it."""

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from pipelines.candidates.engaged import media_codes
-from pipelines.candidates.top import codes_of
+from pipelines.candidates.top import best_sums, codes_of
 from pipelines.core.config import Config
 from pipelines.core.contracts import Codes, Floats, History, Ids, Interactions
 
@@ -53,12 +53,11 @@ class FittedNeighbours:
         found = np.full((len(histories), k), -1, dtype=np.int32)
         kept = np.full((len(histories), k), -np.inf, dtype=np.float32)
         for row, history in enumerate(histories):
-            media, votes = self._votes(*self._watched(history), without=self._own(history))
-            if len(media) > k:
-                chosen = np.argpartition(-votes, k - 1)[:k]
-                media, votes = media[chosen], votes[chosen]
-            order = np.lexsort((media, -votes))
-            found[row, : len(order)], kept[row, : len(order)] = media[order], votes[order]
+            watched, weight = self._watched(history)
+            near, votes = self.near[watched].ravel(), (self.similarity[watched] * weight[:, None]).ravel()
+            media, votes = best_sums(near, votes, k, self._own(history), len(self.catalogue))
+            media, votes = media[votes > 0], votes[votes > 0]
+            found[row, : len(media)], kept[row, : len(media)] = media, votes
         return found, kept
 
     def scores(self, histories: Sequence[History], codes: Codes) -> Floats:
