@@ -2,6 +2,7 @@
 
 from pipelines.candidates.collaborative import ALS, FittedALS
 from pipelines.candidates.content import Content, FittedContent
+from pipelines.candidates.mixed_effects import FittedMixedEffects, MixedEffects
 from pipelines.candidates.neighbours import FittedNeighbours, Neighbours
 from pipelines.candidates.popularity import FittedPopularity, Popularity
 from pipelines.candidates.trending import FittedTrending, Trending
@@ -14,6 +15,7 @@ GENERATORS: dict[str, type[CandidateGenerator]] = {
     "neighbours": Neighbours,
     "content": Content,
     "trending": Trending,
+    "mixed_effects": MixedEffects,
     "two_tower": TwoTower,
 }
 """Settings class of each method by its name."""
@@ -24,6 +26,7 @@ FITTED: dict[str, type[FittedGenerator]] = {
     "neighbours": FittedNeighbours,
     "content": FittedContent,
     "trending": FittedTrending,
+    "mixed_effects": FittedMixedEffects,
     "two_tower": FittedTwoTower,
 }
 """What the method's ``fit`` returns, which is what a release is loaded into."""

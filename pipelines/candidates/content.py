@@ -23,6 +23,7 @@ from pipelines.candidates.top import codes_of, own_codes
 from pipelines.core.config import Config
 from pipelines.core.contracts import CHOSEN, Codes, Floats, History, Ids, Interactions
 
+
 @dataclass(frozen=True)
 class FittedContent:
     """vectors: (len(catalogue), d + 1), the last column what a title is worth to anyone; zeros = nothing is known.

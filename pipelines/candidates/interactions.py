@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.candidates.members import contexts, member_table
-from pipelines.core.contracts import DEVICE, History, Ids, Interactions
+from pipelines.core.contracts import DEVICE, History, Ids, Interactions, Shown
 from pipelines.core.engagement import with_engaged
 from pipelines.core.errors import DataError
 from pipelines.core.lake import Lake
@@ -34,7 +34,7 @@ def engagements(lake: Lake, as_of: datetime) -> pa.Table:
 
     DataError when the lake holds no watches at all.
     """
-    return _engagements(lake, as_of).to_pyarrow()
+    return _engagements(lake, as_of).drop("impression_id").to_pyarrow()
 
 
 def _engagements(lake: Lake, as_of: datetime) -> ibis.Table:
@@ -44,7 +44,9 @@ def _engagements(lake: Lake, as_of: datetime) -> ibis.Table:
     ratings = _table(lake.files("ratings")) if lake.exists("ratings") else None
     watches = with_engaged(_table(files), ratings, lake.dataset)
     known = watches.filter(watches.engaged, watches.started_at < as_of, watches.judged_at < as_of)
-    return known.select("user_id", "media_id", "device", available_at=known.judged_at, at=known.started_at)
+    return known.select(
+        "user_id", "media_id", "device", "impression_id", available_at=known.judged_at, at=known.started_at
+    )
 
 
 def engaged_watches(lake: Lake, as_of: datetime) -> pa.Table:
@@ -102,7 +104,7 @@ def _ids(titles: pa.Table) -> Ids:
 
 
 def interactions(lake: Lake, as_of: datetime) -> Interactions:
-    """Everything engaged with before ``as_of``, each with weight 1, and what was known of titles and members."""
+    """Everything engaged with and shown before ``as_of``, and what was known of titles and members; weights are 1."""
     rows, titles = engaged_watches(lake, as_of), media_table(lake, as_of)
     return Interactions(
         users=rows["user_id"].to_numpy(zero_copy_only=False).astype(str),
@@ -113,6 +115,35 @@ def interactions(lake: Lake, as_of: datetime) -> Interactions:
         media_table=titles,
         member_table=member_table(lake, as_of),
         device=rows["device"].to_numpy(zero_copy_only=False),
+        shown=shown(lake, as_of),
+    )
+
+
+def shown(lake: Lake, as_of: datetime) -> Shown | None:
+    """Every impression known before ``as_of``, by time, and whether a watch that it led to was engaged by then.
+
+    None where the data set logged no impressions.
+    """
+    files = lake.files("impressions")
+    if not files:
+        return None
+    impressions = _table(files)
+    known = impressions.filter(impressions.shown_at < as_of, impressions.available_at < as_of)
+    liked = _engagements(lake, as_of).filter(lambda watch: watch.impression_id.notnull())
+    liked = liked.select(of="impression_id").distinct()
+    rows = known.left_join(liked, known.impression_id == liked.of)
+    found = rows.select(
+        "impression_id", "user_id", "media_id", "position", "device", at=rows.shown_at, engaged=rows.of.notnull()
+    )
+    held = found.order_by("at", "impression_id").to_pyarrow()
+    names = {name: held[name].to_numpy(zero_copy_only=False) for name in ("user_id", "media_id", "device")}
+    return Shown(
+        users=names["user_id"].astype(str),
+        media=names["media_id"].astype(str),
+        at=held["at"].cast(pa.timestamp("us")).to_numpy(),
+        engaged=held["engaged"].cast(pa.float32()).to_numpy(zero_copy_only=False),
+        position=held["position"].cast(pa.float32()).to_numpy(zero_copy_only=False),
+        device=names["device"],
     )
 
 

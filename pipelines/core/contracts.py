@@ -38,14 +38,30 @@ Features = Mapping[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
+class Shown:
+    """What was shown, and what came of it, as known at the time: one row an impression.
+
+    users, media: (n,) ids. at: (n,) datetime64[us], UTC. engaged: (n,) 1 or 0. position: (n,) float, NaN = unknown.
+    device: (n,) objects, None = unknown.
+    """
+
+    users: Ids
+    media: Ids
+    at: npt.NDArray[np.datetime64]
+    engaged: Floats
+    position: Floats
+    device: Ids
+
+
+@dataclass(frozen=True)
 class Interactions:
     """What generators learn from, as of a time: one row an engaged (user, media), most recent last within a user.
 
     users, media: (n,) ids. weight: (n,) confidence, above 0. at: (n,) datetime64[us], UTC. device: (n,) objects, None
     = unknown. catalogue: every media id that may be recommended, the code of a media is its place here.
     media_table: the canonical media columns and the declared ones, as known then, in the order of ``catalogue``.
-    member_table: USER and the columns MEMBER of every member known then. Where one of the three is None, a method does
-    without.
+    member_table: USER and the columns MEMBER of every member known then. shown: the impressions, where they are logged.
+    Where one of the four is None, a method does without.
     """
 
     users: Ids
@@ -56,6 +72,7 @@ class Interactions:
     media_table: pa.Table | None = None
     member_table: pa.Table | None = None
     device: Ids | None = None
+    shown: Shown | None = None
 
 
 @dataclass(frozen=True)
