@@ -35,7 +35,7 @@ status: $(READY) ## Say what is up, and where
 
 test: $(READY) ## Run the tests (without a browser)
 	@echo "tests run on $$($(BIN)/python --version)"
-	@$(HOST_ENV) $(BIN)/python -m pytest -m "not browser and not spark"
+	@$(HOST_ENV) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not browser and not spark"
 
 test-spark: $(READY) ## Compute the features by Spark and by DuckDB and compare (Java 17; installs pyspark)
 	@$(BIN)/python -c "import pyspark" 2>/dev/null || EXTRAS=spark marquee/setup.sh
