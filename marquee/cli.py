@@ -12,6 +12,7 @@ from marquee import (
     evaluation_commands,
     feature_commands,
     skew_command,
+    sources_command,
     stack_commands,
     takedown_command,
 )
@@ -48,3 +49,4 @@ stack_commands.register(app)
 takedown_command.register(app)
 compact_command.register(app)
 skew_command.register(app)
+sources_command.register(app)
