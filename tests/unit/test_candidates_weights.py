@@ -90,7 +90,8 @@ def test_without_members_or_with_one_generator_weights_stay_equal(world) -> None
 
 
 def test_a_report_tells_a_source_that_nobody_can_replace_from_one_that_nobody_would_miss(world) -> None:
-    whole, found = contributions(proposed(world), BlendConfig(candidates=K), seed=7)
+    config = BlendConfig(weights={"rare": 0.5, "noise": 0.1})
+    whole, found = contributions(Proposed.of(world[0], [History()] * MEMBERS, world[1], 60), config, seed=7)
     assert found["rare"].unique.low > 0
     assert found["good"].own.value > found["noise"].own.value
     assert found["noise"].unique.high <= 0.01
