@@ -13,6 +13,7 @@ from marquee import (
     feature_commands,
     models_command,
     skew_command,
+    sources_command,
     stack_commands,
     takedown_command,
     tune_command,
@@ -51,4 +52,5 @@ stack_commands.register(app)
 takedown_command.register(app)
 compact_command.register(app)
 skew_command.register(app)
+sources_command.register(app)
 tune_command.register(app)

@@ -13,18 +13,26 @@ from pipelines.core.contracts import Codes, Floats, History
 
 
 class BlendConfig(Config):
-    """Reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009): a list counts weight / (smoothing + rank).
+    """Reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009), weighted.
 
-    A generator without a weight counts 1; candidates.weights learns them for each release.
+    weights: what the first place of a generator's list counts; 1 where it is not named. smoothings: how slowly places
+    lose: that of place r counts (1 + smoothing) / (r + smoothing) of the first; ``smoothing`` where it is not named.
+    candidates.weights learns both for each release.
     """
 
     candidates: PositiveInt = 300
     smoothing: PositiveFloat = 60.0
     weights: dict[str, PositiveFloat] = Field(default_factory=dict)
+    smoothings: dict[str, PositiveFloat] = Field(default_factory=dict)
 
     def worth(self, name: str, k: int) -> Floats:
         """(k,) what each place of a generator's list counts."""
-        return self.weights.get(name, 1.0) / (self.smoothing + np.arange(1, k + 1))
+        return place_worth(self.weights.get(name, 1.0), self.smoothings.get(name, self.smoothing), k)
+
+
+def place_worth(weight: float, smoothing: float, k: int) -> Floats:
+    """(k,) what each place of a list counts, the first ``weight``."""
+    return weight * (1 + smoothing) / (np.arange(1, k + 1) + smoothing)
 
 
 class Proposer(Protocol):

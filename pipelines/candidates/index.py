@@ -31,7 +31,7 @@ class IndexConfig(Config):
 
 @dataclass(frozen=True)
 class Lists:
-    """centres: (c, d). vectors: (m, d), those of a list together. codes: (m,), whose each is. edges: (c + 1,) places."""
+    """centres: (c, d). vectors: (m, d), those of a list together. codes: (m,), whose each is. edges: (c + 1,)."""
 
     centres: Floats
     vectors: Floats

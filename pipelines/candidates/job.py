@@ -3,25 +3,28 @@
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pipelines.candidates import FITTED
 from pipelines.candidates.blend import BlendConfig
-from pipelines.candidates.interactions import asked_on, engaged_watches, histories, interactions
+from pipelines.candidates.contribution import report
+from pipelines.candidates.interactions import HISTORY_LENGTH, asked_on, engaged_watches, histories, interactions
+from pipelines.candidates.proposed import Proposed
 from pipelines.candidates.scores import CheckpointConfig, Checkpoints, checkpoint_days
 from pipelines.candidates.weights import learn
 from pipelines.core import days
-from pipelines.core.contracts import FittedGenerator
+from pipelines.core.contracts import FittedGenerator, History
 from pipelines.core.errors import ReleaseError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.core.window import Window
 
-FOLDER, BLEND = "generators", "blend.json"
+FOLDER, BLEND, SOURCES = "generators", "blend.json", "sources.json"
 DAILY = CheckpointConfig()
-MOST_MEMBERS = 1000
-"""Members whose later watches decide the blend's weights: enough to tell weights apart, a few seconds to ask."""
+MOST_MEMBERS = 2000
+"""Members whose later watches decide the blend: enough to tell weights apart, a few seconds to ask and learn from."""
 
 
 def checkpoints(
@@ -36,9 +39,9 @@ def checkpoints(
 def fit(settings: Settings, window: Window, *, into: Path, seed: int, folder: Path | None = None) -> dict[str, float]:
     """Fit every registered generator on what was known after the last day that is fitted, and save it below ``into``.
 
-    The weights of the blend, which are returned and saved beside them, come from the calibration days: there the
-    generators are fitted once more, on what was known before those days. ``folder`` holds the checkpoints that a
-    training set left: both fits are among them.
+    The weights of the blend, which are returned and saved beside them, come from the calibration days, with the report
+    of what each source adds: there the generators are fitted once more, on what was known before those days.
+    ``folder`` holds the checkpoints that a training set left: both fits are among them.
 
     Raises:
         DataError: when nothing was known by then that could be fitted on.
@@ -47,18 +50,20 @@ def fit(settings: Settings, window: Window, *, into: Path, seed: int, folder: Pa
     with tempfile.TemporaryDirectory() as spare:
         held = checkpoints(settings, window, folder=folder or Path(spare), seed=seed)
         interactions(lake, days.start(window.known_from, held.zone))
-        weights = _weights(lake, held, window, seed)
+        proposed = _proposed(lake, held, window, seed)
         for name, generator in held.generators(window.known_from).items():
             kept = into / FOLDER / name
             kept.mkdir(parents=True, exist_ok=True)
             generator.save(kept)
-    config = BlendConfig(weights=weights)
+    config = learn(proposed, BlendConfig())
     (into / FOLDER / BLEND).write_text(config.model_dump_json(), encoding="utf-8")
-    return weights
+    told = json.dumps(report(proposed, config, seed), indent=2)
+    (into / FOLDER / SOURCES).write_text(told, encoding="utf-8")
+    return dict(config.weights)
 
 
-def _weights(lake: Lake, held: Checkpoints, window: Window, seed: int) -> dict[str, float]:
-    """Learn the blend's weights from what members with a history first engaged with on the calibration days.
+def _proposed(lake: Lake, held: Checkpoints, window: Window, seed: int) -> Proposed:
+    """What the generators propose to members with a history who engaged with something new on the calibration days.
 
     Each is asked about as on the device of the first of those watches.
     """
@@ -75,7 +80,7 @@ def _weights(lake: Lake, held: Checkpoints, window: Window, seed: int) -> dict[s
     new = {user: [code[m] for m in later[user] if m in code and m not in before[user].media] for user in members}
     asked = [user for user in members if new[user]]
     told = [asked_on(before[user], device=device[user]) for user in asked]
-    return learn(generators, told, [new[user] for user in asked], BlendConfig())
+    return Proposed.of(generators, told, [new[user] for user in asked], BlendConfig().candidates)
 
 
 def load(release: Path) -> dict[str, FittedGenerator]:
@@ -85,9 +90,25 @@ def load(release: Path) -> dict[str, FittedGenerator]:
         if folder.name not in FITTED:
             raise ReleaseError(f"{release} holds generator {folder.name!r}, which is not one of {', '.join(FITTED)}")
         found[folder.name] = FITTED[folder.name].load(folder)
-    return found
+    return _awake(found)
+
+
+def _awake(generators: dict[str, FittedGenerator]) -> dict[str, FittedGenerator]:
+    """Each asked once: what it prepares at its first question (a table of codes, an index) no member waits for."""
+    for generator in generators.values():
+        some = tuple(generator.catalogue[:HISTORY_LENGTH].tolist())
+        generator.candidates([History(some, (1.0,) * len(some))], 1)
+    return generators
 
 
 def load_blend(release: Path) -> BlendConfig:
     """The blend that was learned for a release."""
     return BlendConfig(**json.loads((release / FOLDER / BLEND).read_text(encoding="utf-8")))
+
+
+def load_sources(release: Path) -> dict[str, Any]:
+    """What each source of a release added to its blend; ReleaseError for a release made before that was told."""
+    told = release / FOLDER / SOURCES
+    if not told.exists():
+        raise ReleaseError(f"{release} holds no {FOLDER}/{SOURCES}: retrain to have its sources measured")
+    return dict(json.loads(told.read_text(encoding="utf-8")))

@@ -56,17 +56,20 @@ class Proposed:
         return np.append(worth, 0).astype(np.float32)[self.ranks[name]]
 
     def recall(self, fused: Floats, depth: int) -> Floats:
-        """(n,) recall at ``depth`` of the media in order of ``fused``, equal ones by code; NaN without anything engaged.
+        """(n,) recall at ``depth`` of the media in order of ``fused``, NaN without anything engaged.
 
-        The same as metrics.ranking.recall of the lists, which are never sorted here: an engaged media is a hit where
-        fewer than ``depth`` others stand before it.
+        The same as metrics.ranking.recall of the lists, which are never sorted here.
         """
-        hit = np.concatenate([np.empty(0), *(_ahead(*part) < depth for part in self._blocks(fused))])
-        hits = np.bincount(self.row, weights=hit, minlength=len(self.engaged))
+        hits = np.bincount(self.row, weights=self.ahead(fused) < depth, minlength=len(self.engaged))
         share = np.full(len(hits), np.nan)
         possible = np.minimum(self.engaged, depth)
         np.divide(hits, possible, out=share, where=possible > 0)
         return share
+
+    def ahead(self, fused: Floats) -> Floats:
+        """(p,) how many stand before each engaged media in order of ``fused``, equal ones by code; inf if none fused
+        it."""
+        return np.concatenate([np.empty(0), *(_ahead(*part) for part in self._blocks(fused))])
 
     def _blocks(self, fused: Floats) -> Iterator[tuple[Floats, Codes]]:
         together = max(1, CELLS // max(1, fused.shape[1]))
@@ -74,9 +77,8 @@ class Proposed:
             yield fused[self.row[begin : begin + together]], self.column[begin : begin + together]
 
 
-def _ahead(fused: Floats, column: Codes) -> Codes:
-    """(p,) how many of its row stand before the media at ``column``; all of them where nothing speaks for it."""
+def _ahead(fused: Floats, column: Codes) -> Floats:
     own = np.take_along_axis(fused, column[:, None], axis=1)
     before = np.count_nonzero(fused > own, axis=1)
     before += np.count_nonzero((fused == own) & (np.arange(fused.shape[1]) < column[:, None]), axis=1)
-    return np.where(own[:, 0] > 0, before, np.iinfo(np.int64).max)
+    return np.where(own[:, 0] > 0, before, np.inf)
