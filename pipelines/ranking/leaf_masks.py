@@ -152,16 +152,16 @@ def of_model(trees: Sequence[Mapping[str, Any]]) -> LeafMasks | None:
     if widest > MOST_LEAVES or not found or any(node[2] < 0 for node in found):
         return None
     values = np.zeros((len(leaves), widest))
-    for row, own in zip(values, leaves, strict=True):
-        row[: len(own)] = own
+    for number, own in enumerate(leaves):
+        values[number, : len(own)] = own
     most = max((max(node[5], default=0) for node in found), default=0)
     right = np.ones((len(found), most + 2), dtype=np.bool_)
-    for row, node in zip(right, found, strict=True):
-        row[list(node[5])] = False
-    tree, column, kind = (np.array([node[place] for node in found], dtype=np.int64) for place in range(3))
-    bits = np.uint32 if widest <= 32 else np.uint64
+    for number, node in enumerate(found):
+        right[number, list(node[5])] = False
+    of_tree, column, kind = (np.array([node[place] for node in found], dtype=np.int64) for place in range(3))
+    bits: Any = np.uint32 if widest <= 32 else np.uint64
     mask = np.array([node[4] for node in found], dtype=bits)
-    return LeafMasks(Nodes(tree, column, kind, _single([node[3] for node in found]), mask, right), values)
+    return LeafMasks(Nodes(of_tree, column, kind, _single([node[3] for node in found]), mask, right), values)
 
 
 def _single(threshold: Sequence[float]) -> Floats:
