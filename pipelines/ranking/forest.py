@@ -144,7 +144,7 @@ class Forest(Config):
     trees: PositiveInt = 60
     depth: PositiveInt = 10
     min_rows_in_leaf: PositiveInt = 30
-    feature_fraction: float = Field(default=0.25, gt=0, le=1)
+    feature_fraction: float = Field(default=0.1, gt=0, le=1)
     """The share of the columns that a split may choose from."""
     rows_per_tree: PositiveInt = 50_000
     min_category_count: PositiveInt = 20

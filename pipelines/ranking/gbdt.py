@@ -58,7 +58,7 @@ class FittedGBDT:
         return self.calibration(found if self.level is None else self.level(found))
 
     def _scores(self, matrix: Floats) -> Floats:
-        """(n,) log odds: of a page's rows without LightGBM, whose walk takes twice as long."""
+        """(n,) log odds: a page's rows without LightGBM's walk; benchmarks/ranking.py says how long either takes."""
         if len(matrix) <= PAGE and self._masks is not None:
             return self._masks.score(matrix)
         return np.asarray(self.booster.predict(matrix, raw_score=True))

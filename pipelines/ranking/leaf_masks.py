@@ -1,4 +1,4 @@
-"""Boosted trees scored for one page at once, twice as fast as LightGBM's own walk from row to row.
+"""Boosted trees scored for one page at once, node by node: steadier and a little faster than LightGBM's walk.
 
 A node that sends a row to the right rules out the leaves on its left; the first leaf that no node ruled out is the
 row's. So nodes are compared with all rows together, in any order, without a branch, and what is the same for every row
@@ -18,6 +18,8 @@ from pipelines.core.contracts import Floats
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 MOST_LEAVES, MOST_PLANS = 64, 8
+TOGETHER = 8
+"""Trees whose leaves are ruled out at once, so that what lies between stays in the processor's cache."""
 ENDLESS = 1e300
 """What LightGBM writes for the threshold that every number is below, and only an absent one is not."""
 LEFT, RIGHT, LISTED = 0, 1, 2
@@ -84,9 +86,12 @@ class Plan:
         right = np.empty((len(self.mask), columns.shape[1]), dtype=np.bool_)
         for column, run in self.runs:
             right[run] = self.nodes.decide(run, columns[column])
-        ruled = np.multiply(right.take(self.to_trees, axis=0), self.mask, dtype=self.mask.dtype)
-        for tree, run in self.trees:
-            out[tree] |= np.bitwise_or.reduce(ruled[run], axis=0)
+        for begin in range(0, len(self.trees), TOGETHER):
+            some = self.trees[begin : begin + TOGETHER]
+            first, last = some[0][1].start, some[-1][1].stop
+            ruled = np.multiply(right[self.to_trees[first:last]], self.mask[first:last], dtype=self.mask.dtype)
+            for tree, run in some:
+                out[tree] |= np.bitwise_or.reduce(ruled[run.start - first : run.stop - first], axis=0)
 
 
 def _runs(keys: Ints) -> list[slice]:
@@ -147,16 +152,16 @@ def of_model(trees: Sequence[Mapping[str, Any]]) -> LeafMasks | None:
     if widest > MOST_LEAVES or not found or any(node[2] < 0 for node in found):
         return None
     values = np.zeros((len(leaves), widest))
-    for row, own in zip(values, leaves, strict=True):
-        row[: len(own)] = own
+    for number, own in enumerate(leaves):
+        values[number, : len(own)] = own
     most = max((max(node[5], default=0) for node in found), default=0)
     right = np.ones((len(found), most + 2), dtype=np.bool_)
-    for row, node in zip(right, found, strict=True):
-        row[list(node[5])] = False
-    tree, column, kind = (np.array([node[place] for node in found], dtype=np.int64) for place in range(3))
-    bits = np.uint32 if widest <= 32 else np.uint64
+    for number, node in enumerate(found):
+        right[number, list(node[5])] = False
+    of_tree, column, kind = (np.array([node[place] for node in found], dtype=np.int64) for place in range(3))
+    bits: Any = np.uint32 if widest <= 32 else np.uint64
     mask = np.array([node[4] for node in found], dtype=bits)
-    return LeafMasks(Nodes(tree, column, kind, _single([node[3] for node in found]), mask, right), values)
+    return LeafMasks(Nodes(of_tree, column, kind, _single([node[3] for node in found]), mask, right), values)
 
 
 def _single(threshold: Sequence[float]) -> Floats:
