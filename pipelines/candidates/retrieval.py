@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import PositiveInt
 
 from pipelines.candidates.index import IndexConfig, Lists
@@ -28,10 +29,11 @@ EXACT_WHERE_FAST = RetrievalConfig()
 
 @dataclass(frozen=True)
 class Retrieval:
-    """vectors: (media, d) float32; a vector of zeros was never fitted and is never proposed."""
+    """vectors: (media, d) float32. known: (media,) which may be proposed; where None, those that are not all zeros."""
 
     vectors: Floats
     config: RetrievalConfig = EXACT_WHERE_FAST
+    known: npt.NDArray[np.bool_] | None = None
 
     def best(self, queries: Floats, k: int, own: Sequence[Codes]) -> tuple[Codes, Floats]:
         """(n, k) codes and inner products for (n, d) queries, best first; -1 and -inf pad.
@@ -47,12 +49,16 @@ class Retrieval:
         """Made at the first question: what only scores given media never asks one."""
         if len(self.vectors) < self.config.index_from:
             return None
-        held = np.flatnonzero(self.vectors.any(axis=1))
+        held = np.flatnonzero(self._known)
         return Lists.of(self.vectors[held], held.astype(np.int32), self.config.index) if len(held) else None
 
     @cached_property
+    def _known(self) -> npt.NDArray[np.bool_]:
+        return np.asarray(self.vectors.any(axis=1)) if self.known is None else self.known
+
+    @cached_property
     def _unknown(self) -> Codes:
-        return np.flatnonzero(~self.vectors.any(axis=1))
+        return np.flatnonzero(~self._known)
 
     def _exact(self, queries: Floats, k: int, own: Sequence[Codes]) -> Iterator[tuple[Codes, Floats]]:
         together = max(1, CELLS // max(1, len(self.vectors)))

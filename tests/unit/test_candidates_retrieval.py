@@ -87,6 +87,14 @@ def test_a_query_that_knows_nothing_and_a_catalogue_without_vectors_get_nothing(
         assert np.isneginf(scores).all()
 
 
+@pytest.mark.parametrize("config", [RetrievalConfig(), INDEXED], ids=["exact", "index"])
+def test_what_is_said_to_be_unknown_is_not_proposed(config: RetrievalConfig) -> None:
+    known = np.array([True, False, True])
+    asked = np.ones((1, 2), dtype=np.float32)
+    codes, _ = Retrieval(np.ones((3, 2), dtype=np.float32), config, known).best(asked, 3, [NONE])
+    assert sorted(codes[0].tolist()) == [-1, 0, 2]
+
+
 def test_more_than_an_index_holds_is_padded() -> None:
     codes, _ = Retrieval(np.ones((3, 2), dtype=np.float32), INDEXED).best(np.ones((1, 2), np.float32), 5, [NONE])
     assert sorted(codes[0].tolist()) == [-1, -1, 0, 1, 2]

@@ -6,18 +6,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.candidates.top import best, best_places, best_sums, distinct
+from pipelines.core.contracts import Floats
 
-SCORES = st.sampled_from([-np.inf, np.nan, -1.0, 0.0, 0.5, 2.0])
+SCORES = st.sampled_from([-np.inf, np.nan, -3e38, -1.0, -0.0, 0.0, 1e-40, 0.5, 2.0])
 
 
 @given(st.lists(st.lists(SCORES, min_size=7, max_size=7), max_size=4), st.integers(1, 9))
 def test_the_best_are_those_of_a_full_sort_and_of_equal_ones_the_lower_codes(rows: list[list[float]], k: int) -> None:
-    scores = np.array(rows, dtype=np.float32).reshape(len(rows), 7)
+    for kind in (np.float32, np.float64):
+        check(np.array(rows, dtype=kind).reshape(len(rows), 7), k)
+
+
+def check(scores: Floats, k: int) -> None:
     codes, values = best(scores, k)
     for row, own, found in zip(scores.tolist(), codes.tolist(), values.tolist(), strict=True):
         held = sorted((-score, code) for code, score in enumerate(row) if score > -np.inf)[:k]
         assert own == [code for _, code in held] + [-1] * (k - len(held))
-        assert found == [-score for score, _ in held] + [-np.inf] * (k - len(held))
+        assert found == [float(np.float32(-score)) for score, _ in held] + [-np.inf] * (k - len(held))
 
 
 @pytest.mark.parametrize("kinds", [3, 50, 10_000_000], ids=["few values", "some values", "all differ"])
