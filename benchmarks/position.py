@@ -7,6 +7,15 @@ as many times as a title there goes unseen, by the watch rates of positions on t
 Printed: the rank correlation of scores with the true appeal (the chance of a watch once seen) over the test rows, how
 probable the scores are on all test impressions (log loss, ECE), and the expected watches of a page of ten out of the
 whole catalogue, of the oracle's; differences to ``without`` are paired, with 95 % intervals over members.
+
+``--members 1000 --days 28``, worlds 31, 32 and 33, gained in expected watches of 1.75 to 1.94 a page:
+
+    neutral   -0.0364 (-0.0542 to -0.0194)    0.0034 (-0.0197 to 0.0287)   -0.0367 (-0.0606 to -0.0138)
+    weighted  -0.0222 (-0.0411 to -0.0045)    0.0153 (-0.0066 to 0.0380)    0.0036 (-0.0144 to 0.0194)
+
+The correlation with appeal falls in all three worlds with either, by 0.001 to 0.009. The log's own policy put good
+titles first, so that positions are credited with what titles earned: ``ignored`` is the default of
+``ranking.job.train``.
 """
 
 import argparse
