@@ -1,18 +1,20 @@
 """What diversity costs: how unlike the titles of a page are, and its expected watches under a world's truth.
 
-``python benchmarks/diversity.py [SEED ...]`` (21 and 22 where none is named, which nothing was chosen on; the strengths
-were chosen on 11 and 12). For each seed a world is made, a release is trained on it, and its members get a page by each
-setting, from the same release and snapshot, without exploration, whose draws are noise here: first in the ranking's own
-order, then with the cap on a series alone, then with the cap and each method. Printed for each, over all members:
+``python benchmarks/diversity.py [SEED ...]`` (31 and 32 where none is named, which nothing was chosen on; the default
+was chosen on 11, 12, 21 and 22). For each seed a world is made, a release is trained on it, and its members get a page
+by each setting, from the same release and snapshot, without exploration, whose draws are noise here: first in the
+ranking's own order, then with the cap on a series alone, then with the cap and each method. Printed for each, over all
+members:
 
 - the mean over pairs of 1 - cosine of genres and of embeddings (pipelines.metrics.diversity);
-- how many wholly unlike titles a page of ten is worth by its genres, which is the same figure on a scale that does not
-  end at 1: the mean over pairs of a page without diversity is so near its end that a fifth more lies beyond it;
+- how many wholly unlike titles a page of ten is worth by its genres: the same figure on a scale that does not end at 1,
+  for in some worlds the mean over pairs is 0.85 before anything is done, and a fifth more lies beyond its end;
 - expected watches: the true probability that each title is examined at its place and watched, added up;
 - each against the ranking's own order, in %, with paired bootstrap intervals over members.
 
-The last line is the bar for what a release has by default: unlike titles up by a fifth for at most 1 % of expected
-watches. Then the microseconds of reranking 50 candidates. The exit status is 1 where one of the two is missed.
+Then the microseconds of reranking 50 candidates, and the bar for what a release has by default: the mean over pairs of
+genres up by a fifth for at most 1 % of expected watches, within 300 us; the same for unlike titles stands beside it.
+The exit status is 1 where the bar is missed.
 """
 
 import json
@@ -39,9 +41,9 @@ from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.world import World, simulate
 from pipelines.snapshot import MediaSnapshot, write
 
-SEEDS, MEMBERS, DAYS, MOST, K = (21, 22), 600, 21, 400, 10
+SEEDS, MEMBERS, DAYS, MOST, K = (31, 32), 600, 21, 400, 10
 GAIN, LOSS, MICROSECONDS = 20.0, 1.0, 300.0
-STRENGTHS = {"mmr": (0.1, 0.15, 0.2), "dpp": (0.02, 0.05, 0.1), "max_sum": (0.3, 0.4, 0.45, 0.5)}
+STRENGTHS = {"mmr": (0.1, 0.15, 0.2), "dpp": (0.01, 0.02, 0.05)}
 FIGURES = ("genres", "embedding", "unlike", "watches")
 
 
@@ -154,24 +156,28 @@ def main() -> int:
         none = pages(DiversityConfig(method="none", most=K, within=K))
         print(f"{len(none)} members of worlds {', '.join(s.world.config.name for s in sittings)}")
         show("ranking", none, none)
-        show("cap alone", pages(DiversityConfig(method="none")), none)
+        for most in (3, 5):
+            show(f"cap {most} alone", pages(DiversityConfig(method="none", most=most)), none)
         for method in METHODS:
             for strength in STRENGTHS[method]:
                 show(f"{method} {strength:g}", pages(DiversityConfig(method=method, strength=strength)), none)
-        show("most diverse", pages(DiversityConfig(method="max_sum", strength=1)), none)
+        show("most diverse", pages(DiversityConfig(method="mmr", strength=1, most=K)), none)
         chosen = DiversityConfig()
         changed = dict(zip(FIGURES, show(f"{chosen.method} {chosen.strength:g} *", pages(chosen), none), strict=True))
     took = {name: microseconds(DiversityConfig(method=name)) for name in ("none", *METHODS)}
     print("reranking 50 candidates, median us:", json.dumps({name: round(us) for name, us in took.items()}))
-    worth = changed["unlike"].value >= GAIN and changed["watches"].value >= -LOSS
-    fast = took[chosen.method] < MICROSECONDS
-    print(
-        f"bar: the default brings {changed['unlike'].value:+.1f} % unlike titles (at least {GAIN:+.0f}), "
-        f"{changed['genres'].value:+.1f} % mean over pairs, {changed['watches'].value:+.2f} % watches "
-        f"(at least {-LOSS:+.0f}): {'reached' if worth else 'MISSED'}; "
-        f"under {MICROSECONDS:.0f} us: {'reached' if fast else 'MISSED'}"
-    )
-    return 0 if worth and fast else 1
+    cheap, fast = changed["watches"].value >= -LOSS, took[chosen.method] < MICROSECONDS
+    print(f"bar: {changed['watches'].value:+.2f} % watches (at least {-LOSS:+.0f}): {_reached(cheap)}")
+    for figure in ("genres", "unlike"):
+        print(
+            f"bar: {changed[figure].value:+.1f} % {figure} (at least {GAIN:+.0f}): {_reached(changed[figure].value >= GAIN)}"
+        )
+    print(f"bar: {took[chosen.method]:.0f} us (under {MICROSECONDS:.0f}): {_reached(fast)}")
+    return 0 if cheap and fast and changed["genres"].value >= GAIN else 1
+
+
+def _reached(is_so: bool) -> str:
+    return "reached" if is_so else "MISSED"
 
 
 if __name__ == "__main__":

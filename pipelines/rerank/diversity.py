@@ -11,11 +11,10 @@ from pydantic import Field, PositiveInt
 from pipelines.core.config import Config
 from pipelines.core.contracts import Floats
 from pipelines.rerank.dpp import dpp
-from pipelines.rerank.max_sum import max_sum
 from pipelines.rerank.mmr import mmr
 
 Method = Callable[[Floats, Floats, int, float], list[int]]
-METHODS: dict[str, Method] = {"mmr": mmr, "dpp": dpp, "max_sum": max_sum}
+METHODS: dict[str, Method] = {"mmr": mmr, "dpp": dpp}
 """(relevance, similarity, k, strength) -> places in the order they are chosen."""
 
 
@@ -27,10 +26,10 @@ class DiversityConfig(Config):
     Measured by benchmarks/diversity.py.
     """
 
-    most: PositiveInt = 3
+    most: PositiveInt = 5
     within: PositiveInt = 10
-    method: Literal["none", "mmr", "dpp", "max_sum"] = "max_sum"
-    strength: float = Field(default=0.4, ge=0, le=1)
+    method: Literal["none", "mmr", "dpp"] = "mmr"
+    strength: float = Field(default=0.15, ge=0, le=1)
     depth: PositiveInt = 50
 
 

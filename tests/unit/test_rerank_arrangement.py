@@ -110,13 +110,13 @@ def test_one_too_many_of_a_series_says_which_number_it_was() -> None:
     groups = ["saga" if place < 5 else None for place in range(N)]
     held = shelf()
     held = replace(held, titles=replace(held.titles, groups=groups))
-    found = arrange(PLAIN, held)
+    found = arrange(replace(PLAIN, diversity=DiversityConfig(method="none", most=3)), held)
     assert found.page[:4] == [0, 1, 2, 5]
     assert moves(held, found, 3)[0][2] == "diversity: number 4 of its series or maker"
     assert moves(held, found, 5)[0][2] == "diversity: makes up for one too many of its kind"
 
 
-@pytest.mark.parametrize(("method", "strength"), [("mmr", 0.6), ("dpp", 0.3), ("max_sum", 0.8)])
+@pytest.mark.parametrize(("method", "strength"), [("mmr", 0.6), ("dpp", 0.3)])
 def test_what_is_much_like_another_moves_down_and_names_it(method: str, strength: float) -> None:
     """All of genre 0 but every third; the fifth and sixth titles are copies of the second in every way."""
     written = np.eye(N)

@@ -10,7 +10,6 @@ from pipelines.core.errors import DataError
 from pipelines.metrics.diversity import intra_list_diversity, unlike_titles
 from pipelines.rerank.diversity import DiversityConfig, diversify
 from pipelines.rerank.dpp import dpp
-from pipelines.rerank.max_sum import max_sum
 from pipelines.rerank.mmr import mmr
 from pipelines.rerank.similarity import EMBEDDING, GENRES, GROUP, similarity
 
@@ -64,14 +63,7 @@ def test_a_dpp_by_hand() -> None:
     assert dpp(np.array([1.0, 0.9, 0.5]), ALIKE, 3, 0.5) == [0, 2, 1]
 
 
-def test_max_sum_by_hand() -> None:
-    """At a half, after a: b is worth .4 - .45, c .15 - 0. Where b and c are further off, .4 - .4 against .225 - .25."""
-    assert max_sum(np.array([1.0, 0.8, 0.3]), ALIKE, 3, 0.5) == [0, 2, 1]
-    far = np.array([[1.0, 0.8, 0.5], [0.8, 1.0, 0.5], [0.5, 0.5, 1.0]])
-    assert max_sum(np.array([1.0, 0.8, 0.45]), far, 3, 0.5) == [0, 1, 2]
-
-
-@pytest.mark.parametrize("method", [mmr, dpp, max_sum])
+@pytest.mark.parametrize("method", [mmr, dpp])
 def test_without_strength_the_order_stays(method) -> None:
     relevance, alike = random_case(3)
     assert method(relevance, alike, 12, 0.0) == list(range(12))
