@@ -20,9 +20,9 @@ from torch.nn.functional import embedding
 
 from pipelines.candidates import tower_training
 from pipelines.candidates.tower_examples import Examples
+from pipelines.candidates.tower_feed import Dropped, Feed
 from pipelines.candidates.tower_inputs import Bags
 from pipelines.candidates.tower_model import Batch, Sizes, Towers, start
-from pipelines.candidates.tower_training import Dropped, Feed
 
 BATCH, DIM, HISTORY, WATCHES, WORDS, VOCABULARY = 1024, 64, 50, 20, 4, 1000
 ROUNDS, SEED, TEMPERATURE, RATE = 5, 7, 0.08, 0.002

@@ -42,6 +42,16 @@ class Examples:
     length_words: Codes
     vocabulary: Ids
 
+    def shares(self) -> Floats:
+        """(size,) how likely each media of the catalogue is to be drawn; float64."""
+        return np.bincount(self.media, self.chance, minlength=len(self.media_words.codes))
+
+    def popularity(self) -> Floats:
+        """(size,) float32 logs of the shares, less their mean; 0 for a media that nobody watched."""
+        shares = self.shares()
+        logs = np.log(shares, where=shares > 0, out=np.zeros(len(shares)))
+        return np.where(shares > 0, logs - logs.sum() / max(1, np.count_nonzero(shares)), 0).astype(np.float32)
+
 
 def examples(
     interactions: Interactions, *, as_of: datetime, seed: int, history: int, most_words: int, half_life_days: float

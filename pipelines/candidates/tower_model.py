@@ -58,7 +58,8 @@ class Batch:
     touched: (t,) media codes. kept: (t, 1) 0 where the id is dropped. words, word_weight: (t, w) of the touched media.
     history: (b, l) places in ``touched``; history_weight: (b, l), 0 where there is none, sums to 1 or to 0.
     about, about_weight: (b, v) words of the member and the request.
-    targets: (c,) places in ``touched``; inclusion: (c,) log of the chance that a batch holds the target.
+    targets: (c,) places in ``touched``; inclusion: (c,) log of the chance that a batch holds the target; popular: (c,)
+    log of its share of the draws, less the mean of that.
     column: (b,) each example's place in ``targets``. own: (b, c) true where the target is the member's own, not asked.
     weight: (b,) how much an example counts.
     members: (m,) touched rows of the member table, and member: (b,) places in it; None without such a table.
@@ -74,6 +75,7 @@ class Batch:
     about_weight: "Tensor"
     targets: "Tensor"
     inclusion: "Tensor"
+    popular: "Tensor"
     column: "Tensor"
     own: "Tensor"
     weight: "Tensor"
@@ -83,7 +85,11 @@ class Batch:
 
 @dataclass
 class Towers:
-    """media: (size, d) by id. members: (n, h) by id, or None. dense: the small weights by name."""
+    """media: (size, d) by id. members: (n, h) by id, or None. dense: the small weights by name.
+
+    The log odds of a media are the cosine of its vector and the member's over ``temperature``, and its popularity. So
+    the vectors need not hold what all members share, which cosines could not tell apart.
+    """
 
     media: Table
     members: Table | None
@@ -103,7 +109,8 @@ class Towers:
         if members is not None and batch.member is not None:
             hidden = hidden + members[batch.member]
         logits = self.member(pooled, hidden) @ self.medium(inputs[batch.targets]).T / self.temperature
-        logits = (logits - batch.inclusion).masked_fill(batch.own, -1e9)
+        prior = self.dense["popular"] * batch.popular * batch.kept[batch.targets, 0]
+        logits = (logits + prior - batch.inclusion).masked_fill(batch.own, -1e9)
         losses = cross_entropy(logits, batch.column, reduction="none")
         return (losses * batch.weight).sum() / batch.weight.sum()
 
@@ -160,6 +167,7 @@ def start(sizes: Sizes, temperature: float, seed: int, device: str) -> Towers:
         "member_words": drawn(sizes.member_words + 1, h, scale=0.1),
         "media_in": drawn(d, h, scale=d**-0.5),
         "media_bias": np.zeros(h, np.float32),
+        "popular": np.ones(1, np.float32),
         "media_out": drawn(h, d, scale=0.3 * h**-0.5),
         "member_in": drawn(d, h, scale=d**-0.5),
         "member_bias": np.zeros(h, np.float32),

@@ -38,8 +38,8 @@ def available() -> bool:
 
 @dataclass(frozen=True)
 class FittedTwoTower:
-    """Of each media of the catalogue, n of them: vectors, (n, d) of length 1; watched, (n, d), what a history pools;
-    known, (n,), false where neither watches nor words say anything.
+    """Of each media of the catalogue, n of them: vectors, (n, d + 1), the last column its popularity; watched, (n, d),
+    what a history pools; known, (n,), false where neither watches nor words say anything.
 
     vocabulary: (v,) member words. weights: the member tower by name (tower_model). decay: (l,) of the last watches.
     """
@@ -51,7 +51,6 @@ class FittedTwoTower:
     vocabulary: Ids
     weights: dict[str, Floats] = field(repr=False)
     decay: Floats
-    temperature: float
 
     @cached_property
     def codes(self) -> dict[str, int]:
@@ -62,7 +61,9 @@ class FittedTwoTower:
         return inputs.codes_from_one(self.vocabulary)
 
     def member_vectors(self, histories: Sequence[History]) -> Floats:
-        """(len(histories), d) vectors of length 1, each made by itself: what one gets depends on nobody else."""
+        """(len(histories), d + 1), whose products with ``vectors`` are log odds. Each is made by itself: what a member
+        gets depends on nobody else.
+        """
         found = [self._member_vector(history) for history in histories]
         return np.array(found, dtype=np.float32).reshape(len(found), self.vectors.shape[1])
 
@@ -80,12 +81,16 @@ class FittedTwoTower:
             if word in self._word_codes:
                 hidden += weight_of_word * w["member_words"][self._word_codes[word]]
         vector = pooled * w["member_skip"] + np.maximum(hidden, 0) @ w["member_out"] + w["member_end"]
-        return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12))
+        return np.append(vector / max(float(np.linalg.norm(vector)), 1e-12), 1)
+
+    @cached_property
+    def _unknown(self) -> Codes:
+        return np.flatnonzero(~self.known)
 
     def candidates(self, histories: Sequence[History], k: int) -> tuple[Codes, Floats]:
-        """The scores are cosines."""
+        """The scores are log odds."""
         scores = self.member_vectors(histories) @ self.vectors.T
-        scores[:, ~self.known] = -np.inf
+        scores[:, self._unknown] = -np.inf
         leave_out(scores, histories, self.codes)
         return best(scores, k)
 
@@ -95,9 +100,9 @@ class FittedTwoTower:
         for row, (history, vector) in enumerate(zip(histories, self.member_vectors(histories), strict=True)):
             asked = codes[row] >= 0
             asked[asked] = self.known[codes[row, asked]]
-            # One product after the other, because a matrix product rounds by how many are asked about together.
-            cosines = (self.vectors[codes[row, asked]] * vector).sum(axis=1)
-            found[row, asked] = np.logaddexp(0, cosines / self.temperature - self._mean(vector, history))
+            # A sum of products, because a matrix product rounds by how many are asked about together.
+            odds = (self.vectors[codes[row, asked]] * vector).sum(axis=1)
+            found[row, asked] = np.logaddexp(0, odds - self._mean(vector, history))
         return found
 
     @cached_property
@@ -112,25 +117,24 @@ class FittedTwoTower:
 
     def _mean(self, vector: Floats, history: History) -> float:
         """ln of the mean odds of the references outside the history; of all where it holds every one."""
-        odds = self._reference_vectors @ vector / self.temperature
+        odds = self._reference_vectors @ vector
         own = [self.codes[media] for media in history.media if media in self.codes]
         others = odds[~np.isin(self._references, own)]
         odds = others if len(others) else odds
-        most = odds.max(initial=0.0)
-        return float(most + np.log(np.exp(odds - most).mean())) if len(odds) else 0.0
+        return float(np.logaddexp.reduce(odds) - np.log(len(odds))) if len(odds) else 0.0
 
     def because(self, code: int, history: History) -> str | None:
         """The watched media whose vector is nearest to the candidate's."""
         known = [media for media in history.media if media in self.codes and self.known[self.codes[media]]]
         if not known or not self.known[code]:
             return None
-        watched = self.vectors[[self.codes[media] for media in known]]
-        return known[int(np.argmax(watched @ self.vectors[code]))]
+        watched = self.vectors[[self.codes[media] for media in known], :-1]
+        return known[int(np.argmax(watched @ self.vectors[code, :-1]))]
 
     def _arrays(self) -> dict[str, Floats]:
         own = {name: getattr(self, name) for name in ("vectors", "watched", "known", "decay")}
         words = {"catalogue": self.catalogue.astype(str), "vocabulary": self.vocabulary.astype(str)}
-        return {**words, **own, "temperature": np.array(self.temperature), **self.weights}
+        return {**words, **own, **self.weights}
 
     def fingerprint(self) -> str:
         """A hash of all that was fitted."""
@@ -146,9 +150,8 @@ class FittedTwoTower:
     def load(cls, folder: Path) -> Self:
         with np.load(folder / "two_tower.npz", allow_pickle=False) as stored:
             held = dict(stored)
-        temperature = float(held.pop("temperature"))
         own = {name: held.pop(name) for name in ("catalogue", "vectors", "watched", "known", "vocabulary", "decay")}
-        return cls(**own, weights=held, temperature=temperature)
+        return cls(**own, weights=held)
 
 
 class TwoTower(Config):
@@ -159,8 +162,8 @@ class TwoTower(Config):
     history: PositiveInt = 50
     """The last watches that are pooled, each counting ``recency`` of the one after it."""
     recency: PositiveFloat = Field(default=0.97, le=1)
-    temperature: PositiveFloat = 0.08
-    half_life_days: PositiveFloat = 14.0
+    temperature: PositiveFloat = 0.15
+    half_life_days: PositiveFloat = 7.0
     """An example is drawn half as often after so long: what is watched changes."""
     batch: PositiveInt = 512
     epochs: PositiveFloat = 3.0
@@ -210,5 +213,4 @@ class TwoTower(Config):
             examples.vocabulary,
             {name: values for name, values in trained.items() if name.startswith("member_")},
             decay,
-            self.temperature,
         )
