@@ -304,7 +304,7 @@ if __name__ == "__main__":
     parser.add_argument("--test-to", type=date.fromisoformat)
     parser.add_argument("--trials", type=int, default=12, help="settings that each peer may try")
     parser.add_argument("--seconds", type=float, default=300.0, help="after which it begins no other trial")
-    parser.add_argument("--method", default="gbdt", help="the ranker of the page")
+    parser.add_argument("--method", default="ensemble", help="the ranker of the page")
     parser.add_argument("--most", type=int, default=MOST_MEMBERS, help="members who get a page")
     parser.add_argument("--least", type=int, default=200, help="members below whom there is no verdict")
     given = parser.parse_args()

@@ -28,13 +28,13 @@ from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.core.window import Window
 from pipelines.page import LoadedRelease, Pager, PageRequest, load_release
-from pipelines.ranking import RANKERS
+from pipelines.ranking import DEFAULT, RANKERS
 from pipelines.ranking import job as ranking
 from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.world import simulate
 
 CANDIDATES, MEDIA, SEED, TESTED = 500, 700, 7, 4
-RELEASED, BAR_MS = "gbdt", 4.0
+RELEASED, BAR_MS = DEFAULT, 4.0
 FIGURES = (
     ("ranker", "auc"),
     ("ranker", "gauc"),

@@ -337,7 +337,7 @@ if __name__ == "__main__":
     parser.add_argument("--members", type=int, default=1000)
     parser.add_argument("--days", type=int, default=49)
     parser.add_argument("--test-days", type=int, default=7)
-    parser.add_argument("--method", default="gbdt", help="the ranker")
+    parser.add_argument("--method", default="ensemble", help="the ranker")
     parser.add_argument("--oracle", type=float, default=0.8, help="expected watches to the oracle's, at least")
     parser.add_argument("--popular", type=float, default=1.4, help="expected watches to popularity's, at least")
     parser.add_argument("--cold", type=float, default=1.1, help="the same of cold members")

@@ -28,6 +28,7 @@ from pipelines.judgement import Judgement, judge
 from pipelines.metrics.drift import sketch
 from pipelines.promotion import job as promotion
 from pipelines.promotion.job import PromotionResult
+from pipelines.ranking import DEFAULT
 from pipelines.ranking import job as ranking
 from pipelines.rerank.diversity import DiversityConfig
 from pipelines.rerank.exploration import ExplorationConfig
@@ -123,7 +124,7 @@ def ranker_inputs(settings: Settings, method: str | None = None) -> list[str]:
     return [*inputs(Lake(settings.lake_path).dataset), *scores.names(), *beside]
 
 
-def fit_ranker(settings: Settings, window: Window, *, seed: int, method: str = "gbdt") -> None:
+def fit_ranker(settings: Settings, window: Window, *, seed: int, method: str = DEFAULT) -> None:
     """Fit and calibrate the ranker into the release folder that holds the generators; DataError on a red one."""
     require_green(training_data.report_of(settings, window))
     into = staging(settings, window) / RELEASE

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 from scipy.special import expit
 
@@ -106,11 +107,9 @@ def _drawn(interactions: Interactions, config: MixedEffects, seed: int) -> Shown
 def _kinds(shown: Shown, interactions: Interactions) -> tuple[list[Mapping[str, object]], Places]:
     """What is known of each member on each device, once each, and (n,) which of them an impression is of."""
     known = dict(contexts(interactions.member_table)) if interactions.member_table is not None else {}
-    import pandas as pd
-
     pairs = pd.MultiIndex.from_arrays([shown.users, pd.Series(shown.device, dtype=object)])
     place, distinct = pd.factorize(pairs)
-    found = []
+    found: list[Mapping[str, object]] = []
     for user, device in distinct:
         said = {DEVICE: device} if isinstance(device, str) else {}
         found.append({**known.get(str(user), {}), **said})

@@ -112,4 +112,4 @@ def _contenders(scores: Floats, k: int) -> Codes:
     if len(above) <= k:
         return above
     turned = -scores[above]
-    return above[turned <= np.partition(turned, k - 1)[k - 1]]
+    return np.asarray(above[turned <= np.partition(turned, k - 1)[k - 1]])

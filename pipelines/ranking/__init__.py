@@ -2,12 +2,14 @@
 
 from pipelines.core.contracts import FittedRanker, Ranker
 from pipelines.ranking.deep import Deep, FittedDeep
+from pipelines.ranking.ensemble import Ensemble, FittedEnsemble
 from pipelines.ranking.forest import FittedForest, Forest
 from pipelines.ranking.gbdt import GBDT, FittedGBDT
 from pipelines.ranking.lambdarank import LambdaRank
 from pipelines.ranking.logistic import FittedLogistic, Logistic
 
 RANKERS: dict[str, type[Ranker]] = {
+    "ensemble": Ensemble,
     "gbdt": GBDT,
     "lambdarank": LambdaRank,
     "deep": Deep,
@@ -16,7 +18,11 @@ RANKERS: dict[str, type[Ranker]] = {
 }
 """Settings class of each method by its name."""
 
+DEFAULT = "ensemble"
+"""The method of a release where nobody names another."""
+
 FITTED: dict[str, type[FittedRanker]] = {
+    "ensemble": FittedEnsemble,
     "gbdt": FittedGBDT,
     "lambdarank": FittedGBDT,
     "deep": FittedDeep,

@@ -54,11 +54,11 @@ class FittedGBDT:
         matrix = self.encoder.matrix(features)
         if not len(matrix):
             return np.empty(0)
-        found = expit(self._scores(matrix))
+        found = expit(self.log_odds(matrix))
         return self.calibration(found if self.level is None else self.level(found))
 
-    def _scores(self, matrix: Floats) -> Floats:
-        """(n,) log odds: a page's rows without LightGBM's walk; benchmarks/ranking.py says how long either takes."""
+    def log_odds(self, matrix: Floats) -> Floats:
+        """(n,) before any calibration: a page's rows without LightGBM's walk; benchmarks/ranking.py says how long either takes."""
         if len(matrix) <= PAGE and self._masks is not None:
             return self._masks.score(matrix)
         return np.asarray(self.booster.predict(matrix, raw_score=True))

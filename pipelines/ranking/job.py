@@ -16,12 +16,14 @@ from pipelines.core.errors import DataError, ReleaseError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.core.window import Window
-from pipelines.ranking import FITTED, RANKERS
+from pipelines.ranking import DEFAULT, FITTED, RANKERS
 from pipelines.ranking.classes import require_both
 
 FOLDER = "ranker"
 FILE = "method.json"
 DEFAULTS: Mapping[str, Any] = {}
+LEARNT = ("user_id", "split", "label", "watched", "weight", "sampling_rate")
+"""What is read of a row beside its features."""
 POSITION, FIRST = "position", 0.0
 Position = Literal["ignored", "neutral"]
 """What becomes of where a title stood: nothing; or it is learnt from, and every title that is scored stands first."""
@@ -57,10 +59,12 @@ def _lists(column: pa.ListArray) -> np.ndarray:
     return found
 
 
-def fit(settings: Settings, window: Window, *, names: list[str], into: Path, seed: int, method: str = "gbdt") -> None:
+def fit(settings: Settings, window: Window, *, names: list[str], into: Path, seed: int, method: str = DEFAULT) -> None:
     """Fit ``method`` on the features ``names``, calibrate it on the later days, and save it below ``into``."""
-    ranker = train(Lake(settings.lake_path).read(f"training/{window.test_from}"), names, seed=seed, method=method)
-    save(ranker, method, into)
+    table = f"training/{window.test_from}"
+    # A training set is wide, and half of it is for reports: what is not learnt from stays on the disk.
+    rows = Lake(settings.lake_path).read(table, columns=[*dict.fromkeys((*names, *LEARNT))])
+    save(train(rows, names, seed=seed, method=method), method, into)
 
 
 def configured(method: str, options: Mapping[str, Any]) -> Ranker:
@@ -78,7 +82,7 @@ def train(
     names: list[str],
     *,
     seed: int,
-    method: str = "gbdt",
+    method: str = DEFAULT,
     options: Mapping[str, Any] = DEFAULTS,
     position: Position = "ignored",
 ) -> FittedRanker:

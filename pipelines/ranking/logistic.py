@@ -3,6 +3,8 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -38,8 +40,27 @@ class FittedLogistic:
         return self.encoder.encode(features)
 
     def probability(self, features: Features) -> Floats:
-        columns = design(self.encoder, self.encoder.matrix(features), self.mean, self.scale)
-        return self.calibration(expit(columns @ self.coefficients + self.intercept))
+        return self.calibration(expit(self.log_odds(self.encoder.matrix(features))))
+
+    def log_odds(self, matrix: Floats) -> Floats:
+        """(n,) before any calibration: ``design`` times the coefficients, each category looked up instead of spread."""
+        numeric = _numeric(self.encoder)
+        absent = np.isnan(numbers := matrix[:, numeric])
+        standard = np.clip(np.where(absent, 0, (numbers - self.mean) / self.scale), -5, 5)
+        of_numbers, of_absent = np.split(self.coefficients[: 2 * len(numeric)], 2)
+        found = standard @ of_numbers + absent @ of_absent + self.intercept
+        for place, table in self._tables:
+            codes = matrix[:, place]
+            found += table[np.where(np.isnan(codes), len(table) - 1, codes).astype(np.int64)]
+        return np.asarray(found)
+
+    @cached_property
+    def _tables(self) -> list[tuple[int, Floats]]:
+        """The place of each categorical column, and its coefficients by code; the last, 0, is an absent one's."""
+        named = [(n, name) for n, name in enumerate(self.encoder.names) if name in self.encoder.vocabulary]
+        ends = np.cumsum([2 * len(_numeric(self.encoder)), *(len(self.encoder.vocabulary[name]) for _, name in named)])
+        spans = pairwise(ends.tolist())
+        return [(n, np.append(self.coefficients[b:e], 0.0)) for (n, _), (b, e) in zip(named, spans, strict=True)]
 
     def calibrated(self, probability: Floats, watched: Floats, rate: float) -> Self:
         return replace(self, calibration=calibration.fit(probability, watched, rate=rate))

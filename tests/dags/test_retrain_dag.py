@@ -100,7 +100,7 @@ def test_the_registered_release_is_whole_and_is_of_days_before_its_test(trained,
     manifest = release.verify(trained.registry.download(held.version, tmp_path))
     assert manifest.release_id == held.release_id
     assert (manifest.trained_from, manifest.watermark) == (FIRST, LAST - timedelta(days=TEST_DAYS))
-    assert manifest.ranker == "gbdt"
+    assert manifest.ranker == "ensemble"
     assert set(manifest.generators) == set(GENERATORS)
     for part, metric in (("ranker", "auc"), ("ranker_all_impressions", "ece"), ("page", "ndcg@10")):
         figure = manifest.metrics[part][metric]
