@@ -321,10 +321,9 @@ def main(asked: argparse.Namespace) -> int:
             began = time.perf_counter()
             with tempfile.TemporaryDirectory() as folder:
                 found = measure(config, asked.test_days, asked.method, Path(folder))
-            print(
-                f"{config.name}: {config.members:,} members, {config.media_count} works, {config.days} days, the last"
-            )
-            print(f"  {asked.test_days} tested, ranker {asked.method}; {time.perf_counter() - began:.0f} s")
+            took = f"ranker {asked.method}; {time.perf_counter() - began:.0f} s"
+            size = f"{config.members:,} members, {config.media_count:,} titles, {config.days} days"
+            print(f"{config.name}: {size}, the last {asked.test_days} tested, {took}")
             table(found)
             met.append(bars(config.name, found, wanted))
     return 0 if all(met) else 1
