@@ -23,7 +23,7 @@ class DiversityConfig(Config):
 
     method: which of METHODS chooses the first ``within`` titles among the first ``depth`` of the ranking, or none; they
     keep the ranking's order among each other. strength: how much likeness counts against relevance, 0 = not at all.
-    Measured by benchmarks/diversity.py.
+    Measured in docs/decisions/0020.
     """
 
     most: PositiveInt = 5
