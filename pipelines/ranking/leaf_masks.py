@@ -46,12 +46,26 @@ class Nodes:
         """(nodes, n) whether rows go right at nodes of one column and kind; values: (n,) float32 of that column."""
         first = self.kind[at.start]
         if first == LISTED:
-            codes = np.where(np.isnan(values), -1, values).astype(np.int64)
-            known = np.where((codes < 0) | (codes >= self.right.shape[1] - 1), self.right.shape[1] - 1, codes)
-            return np.asarray(self.right[at][:, known])
+            return np.asarray(self.right[at][:, self._listed(values)])
         if first == LEFT:
             return np.asarray(values > self.threshold[at, None])
         return np.asarray(~(values <= self.threshold[at, None]))
+
+    def settle(self, row: Floats, trees: int) -> npt.NDArray[Any]:
+        """(trees, 1) the leaves that the nodes rule out for one row; row: (columns,) float32."""
+        values = row[self.column]
+        right = np.where(self.kind == LEFT, values > self.threshold, ~(values <= self.threshold))
+        listed = np.flatnonzero(self.kind == LISTED)
+        right[listed] = self.right[listed, self._listed(values[listed])]
+        ruled = np.zeros(trees, dtype=self.mask.dtype)
+        np.bitwise_or.at(ruled, self.tree[right], self.mask[right])
+        return ruled[:, None]
+
+    def _listed(self, values: Floats) -> Ints:
+        """The place of each category in ``right``."""
+        last = self.right.shape[1] - 1
+        codes = np.where(np.isnan(values), -1, values).astype(np.int64)
+        return np.where((codes < 0) | (codes >= last), last, codes)
 
 
 @dataclass(frozen=True)
@@ -79,19 +93,19 @@ class Plan:
             [(int(sorted_.tree[back[run.start]]), run) for run in trees],
         )
 
-    def rule_out(self, columns: Floats, out: npt.NDArray[Any]) -> None:
-        """Add to ``out``, (trees, n), the leaves that the nodes rule out for (columns, n) values."""
-        if not len(self.mask):
-            return
+    def ruled_out(self, columns: Floats, trees: int) -> npt.NDArray[Any]:
+        """(trees, n) the leaves that the nodes rule out for (columns, n) values."""
         right = np.empty((len(self.mask), columns.shape[1]), dtype=np.bool_)
         for column, run in self.runs:
             right[run] = self.nodes.decide(run, columns[column])
+        out = np.zeros((trees, columns.shape[1]), dtype=self.mask.dtype)
         for begin in range(0, len(self.trees), TOGETHER):
             some = self.trees[begin : begin + TOGETHER]
             first, last = some[0][1].start, some[-1][1].stop
             ruled = np.multiply(right[self.to_trees[first:last]], self.mask[first:last], dtype=self.mask.dtype)
             for tree, run in some:
-                out[tree] |= np.bitwise_or.reduce(ruled[run.start - first : run.stop - first], axis=0)
+                np.bitwise_or.reduce(ruled[run.start - first : run.stop - first], axis=0, out=out[tree])
+        return out
 
 
 def _runs(keys: Ints) -> list[slice]:
@@ -106,7 +120,7 @@ class LeafMasks:
 
     nodes: Nodes
     values: Floats
-    plans: dict[bytes, tuple[Plan, Plan]] = field(default_factory=dict, compare=False)
+    plans: dict[bytes, tuple[Nodes, Plan]] = field(default_factory=dict, compare=False)
 
     def score(self, matrix: Floats) -> Floats:
         """(n,) the sum of the leaves that (n, columns) float32 rows come to."""
@@ -114,21 +128,19 @@ class LeafMasks:
         bits = columns.view(np.int32)
         alike = (bits == bits[:, :1]).all(axis=1)
         shared, own = self._plans(alike)
-        ruled = np.zeros((len(self.values), 1), dtype=self.nodes.mask.dtype)
-        shared.rule_out(columns[:, :1], ruled)
-        ruled = np.repeat(ruled, len(matrix), axis=1)
-        own.rule_out(columns, ruled)
+        ruled = own.ruled_out(columns, len(self.values))
+        ruled |= shared.settle(columns[:, 0], len(self.values))
         leaf = _lowest(~ruled) + (np.arange(len(self.values)) * self.values.shape[1])[:, None]
         return np.asarray(self.values.ravel().take(leaf).sum(axis=0))
 
-    def _plans(self, alike: Flags) -> tuple[Plan, Plan]:
-        """Of the columns that are alike in all rows, and of the others: pages repeat the same."""
+    def _plans(self, alike: Flags) -> tuple[Nodes, Plan]:
+        """The nodes of columns that are alike in all rows, and those of the others: pages repeat the same."""
         key = alike.tobytes()
         if key not in self.plans:
             if len(self.plans) >= MOST_PLANS:
                 self.plans.clear()
             here = alike[self.nodes.column]
-            self.plans[key] = (Plan.of(self.nodes.take(here)), Plan.of(self.nodes.take(~here)))
+            self.plans[key] = (self.nodes.take(here), Plan.of(self.nodes.take(~here)))
         return self.plans[key]
 
 
