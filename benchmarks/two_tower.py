@@ -129,7 +129,13 @@ def main(members: int, media: int, fused: bool, faster: float) -> int:
     """Print a line a side, the share of the bandwidth, and the bar; 1 where it is missed."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     feed = Feed(
-        examples(members, media), np.ones(HISTORY, np.float32), Dropped(0.1, 0.1, 0.05), BATCH, SEED, device, members
+        examples(members, media),
+        np.ones(HISTORY, np.float32),
+        Dropped(0.1, 0.1, 0.2, 0.05),
+        BATCH,
+        SEED,
+        device,
+        members,
     )
     ours = lazy(towers(members, media, device))
     theirs = plain(towers(members, media, device), fused)

@@ -24,6 +24,7 @@ class Dropped:
 
     id: float
     word: float
+    watch: float
     history: float
 
 
@@ -91,10 +92,11 @@ class Feed:
 
         h = self._held
         before = rows[:, None] - 1 - torch.arange(len(self.decay), device=self.device)
-        there = (before >= h["begin"][rows, None]) & self._kept((len(rows), 1), self.dropped.history)
+        own = before >= h["begin"][rows, None]
+        there = own & self._kept((len(rows), 1), self.dropped.history) & self._kept(own.shape, self.dropped.watch)
         history, target = h["media"][before.clamp_min(0)], h["media"][rows]
-        touched, place = distinct(len(self.examples.media_words.codes), target, history[there])
-        watched = torch.where(there, place[history], 0)
+        touched, place = distinct(len(self.examples.media_words.codes), target, history[own])
+        watched = torch.where(own, place[history], 0)
         targets, column = distinct(len(touched), place[target])
         weight = h["decay"] * there * h["weight"][before.clamp_min(0)]
         about, about_weight = self._about(rows, there.sum(1))
@@ -112,24 +114,22 @@ class Feed:
             inclusion=h["inclusion"][touched[targets]],
             popular=h["popular"][touched[targets]],
             column=column[place[target]],
-            own=self._own(watched, there, targets, column, place[target]),
+            own=self._own(watched, own, targets, column, place[target]),
             weight=h["weight"][rows],
             members=members,
             member=None if member is None else member[h["member"][rows]],
         )
 
-    def _own(
-        self, watched: "Tensor", there: "Tensor", targets: "Tensor", column: "Tensor", target: "Tensor"
-    ) -> "Tensor":
+    def _own(self, watched: "Tensor", own: "Tensor", targets: "Tensor", column: "Tensor", target: "Tensor") -> "Tensor":
         """(b, c) true where the column's media is of the example's own history: no negative, however it got there."""
         import torch
 
         asked = torch.zeros(len(column), dtype=torch.bool, device=self.device)
         asked[targets] = True
-        marked = torch.where(there & asked[watched], column[watched], len(targets))
-        own = torch.zeros(len(watched), len(targets) + 1, dtype=torch.bool, device=self.device)
-        own.scatter_(1, marked, True)
-        return own[:, :-1].scatter_(1, column[target][:, None], False)
+        marked = torch.where(own & asked[watched], column[watched], len(targets))
+        found = torch.zeros(len(watched), len(targets) + 1, dtype=torch.bool, device=self.device)
+        found.scatter_(1, marked, True)
+        return found[:, :-1].scatter_(1, column[target][:, None], False)
 
     def _about(self, rows: "Tensor", watched: "Tensor") -> "tuple[Tensor, Tensor]":
         """Codes and weights, (b, v), of what is known of who asks; the length of the history is never dropped."""

@@ -65,7 +65,7 @@ def fitted(config: "TwoTower", examples: Examples, decay: Floats, seed: int) -> 
             each = -(-min(config.batch, len(examples.media)) // place[1])
             wanted = round(config.epochs * len(examples.media) / (each * place[1]))
             steps = min(max(wanted, config.least_steps), config.most_steps)
-            dropped = Dropped(config.drop_id, config.drop_word, config.drop_history)
+            dropped = Dropped(config.drop_id, config.drop_word, config.drop_watch, config.drop_history)
             feed = Feed(examples, decay, dropped, each, seed, device, place=place)
             train(towers, feed, steps, (config.table_rate, config.dense_rate))
         return exported(towers, examples)

@@ -159,10 +159,10 @@ class TwoTower(Config):
 
     dim: PositiveInt = 48
     hidden: PositiveInt = 96
-    history: PositiveInt = 50
+    history: PositiveInt = 30
     """The last watches that are pooled, each counting ``recency`` of the one after it."""
-    recency: PositiveFloat = Field(default=0.97, le=1)
-    temperature: PositiveFloat = 0.15
+    recency: PositiveFloat = Field(default=0.95, le=1)
+    temperature: PositiveFloat = 0.2
     half_life_days: PositiveFloat = 7.0
     """An example is drawn half as often after so long: what is watched changes."""
     batch: PositiveInt = 512
@@ -175,6 +175,7 @@ class TwoTower(Config):
     drop_id: NonNegativeFloat = Field(default=0.1, lt=1)
     """The share of media that a step knows by their words alone, so that a new one is placed by them."""
     drop_word: NonNegativeFloat = Field(default=0.1, lt=1)
+    drop_watch: NonNegativeFloat = Field(default=0.2, lt=1)
     drop_history: NonNegativeFloat = Field(default=0.05, lt=1)
     vocabulary: PositiveInt = 2000
     """The most words of members, and of media: the commonest."""

@@ -13,7 +13,7 @@ from pipelines.candidates.tower_training import step, threads
 
 torch = pytest.importorskip("torch", reason="training the towers needs the extra deep")
 
-NOTHING = Dropped(0.0, 0.0, 0.0)
+NOTHING = Dropped(0.0, 0.0, 0.0, 0.0)
 NONE = Bags(np.zeros((6, 0), np.int64), np.zeros((6, 0), np.float32))
 
 
@@ -82,7 +82,7 @@ def test_examples_come_as_often_as_their_chance_and_each_process_has_its_own() -
 
 
 def test_dropped_ids_words_and_histories_are_about_the_share_asked_for() -> None:
-    some = feed(Dropped(id=0.5, word=0.5, history=0.5))
+    some = feed(Dropped(id=0.5, word=0.5, watch=0.0, history=0.5))
     batches = [some.batch_of(torch.tensor([1, 2, 3, 5])) for _ in range(50)]
     assert 0.4 < torch.cat([b.kept for b in batches]).mean() < 0.6
     gone = torch.cat([(b.history_weight == 0).all(1) for b in batches]).float()
