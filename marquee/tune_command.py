@@ -29,9 +29,7 @@ def tune(
     source: SourceName,
     path: Folder,
     until: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Look at no day from this one on.")],
-    method: Annotated[
-        str, typer.Option(help="The ranker, as retrain names it.")
-    ] = "gbdt",
+    method: Annotated[str, typer.Option(help="The ranker, as retrain names it.")] = "gbdt",
     trials: Annotated[int, typer.Option(min=1, help="The method's own settings are the first.")] = 30,
     minutes: Annotated[float, typer.Option(min=0.1, help="Begin no trial after so long.")] = 60.0,
     objective: Annotated[Aim, typer.Option(help="The mean over folds that is made better.")] = Aim.log_loss,
