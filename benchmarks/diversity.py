@@ -167,16 +167,17 @@ def main() -> int:
     took = {name: microseconds(DiversityConfig(method=name)) for name in ("none", *METHODS)}
     print("reranking 50 candidates, median us:", json.dumps({name: round(us) for name, us in took.items()}))
     cheap, fast = changed["watches"].value >= -LOSS, took[chosen.method] < MICROSECONDS
-    print(f"bar: {changed['watches'].value:+.2f} % watches (at least {-LOSS:+.0f}): {_reached(cheap)}")
+    bar("expected watches", f"{changed['watches'].value:+.2f} %", f"at least {-LOSS:+.0f} %", cheap)
     for figure in ("genres", "unlike"):
         more = changed[figure].value
-        print(f"bar: {more:+.1f} % {figure} (at least {GAIN:+.0f}): {_reached(more >= GAIN)}")
-    print(f"bar: {took[chosen.method]:.0f} us (under {MICROSECONDS:.0f}): {_reached(fast)}")
+        bar(f"diversity by {figure}", f"{more:+.1f} %", f"at least {GAIN:+.0f} %", more >= GAIN)
+    bar("50 candidates", f"{took[chosen.method]:.0f} us", f"under {MICROSECONDS:.0f} us", fast)
     return 0 if cheap and fast and changed["genres"].value >= GAIN else 1
 
 
-def _reached(is_so: bool) -> str:
-    return "reached" if is_so else "MISSED"
+def bar(name: str, measured: str, asked: str, met: bool) -> None:
+    """Print one."""
+    print(f"bar: reranking: {name} | {measured} | {asked} | {'met' if met else 'MISSED'}")
 
 
 if __name__ == "__main__":

@@ -130,10 +130,12 @@ def plain(table: pa.Table, columns: pd.DataFrame, words: list[str], seed: int) -
 
 
 def places(columns: pd.DataFrame, words: list[str]) -> list[int]:
+    """Where the categories stand."""
     return [n for n, name in enumerate(columns) if name in words]
 
 
 def main(path: Path, test_from: date, test_to: date | None, seeds: list[int]) -> int:
+    """Train both sides for each seed on the same rows; 1 where a bar is missed."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(home=Path(folder))
         asked = {"settings": settings, "test_from": test_from, "test_to": test_to, "say": print}
