@@ -1,12 +1,13 @@
 """R1 and R3 together: trees, a logistic regression, and trees that learn only the order of each member's own titles.
 
-Trees find what acts together, the regression what adds up, and both learn mostly who watches much. What a page needs
-is the order within one member's titles: that is all the third part learns, without the member's own numbers, and what
-it adds to the log odds orders the page without saying who watches.
+Trees find what acts together, the regression what adds up, and both learn mostly who watches much. What a page
+needs is the order within one member's titles: that is all the third part learns, without the member's own
+numbers, and what it adds to the log odds orders the page without saying who watches.
 
-Chosen on KuaiRand-Pure, tested on 27 and 28 April and on the 28th alone, three seeds, AUC and GAUC: trees alone 0.8578 /
-0.8177 and 0.8552 / 0.8268; with the regression 0.8596 / 0.8235 and 0.8581 / 0.8277; with all three 0.8565 / 0.8290 and
-0.8564 / 0.8332. A member sees one page: the order within members is worth more than the third decimal of the AUC.
+Chosen on KuaiRand-Pure, tested on 27 and 28 April and on the 28th alone, three seeds, AUC and GAUC: trees alone
+0.8578 / 0.8177 and 0.8552 / 0.8268; with the regression 0.8596 / 0.8235 and 0.8581 / 0.8277; with all three
+0.8565 / 0.8290 and 0.8564 / 0.8332. A member sees one page: the order within members is worth more than the
+third decimal of the AUC.
 """
 
 import json
