@@ -58,7 +58,7 @@ class FittedGBDT:
         return self.calibration(found if self.level is None else self.level(found))
 
     def log_odds(self, matrix: Floats) -> Floats:
-        """(n,) before any calibration: a page's rows without LightGBM's walk; benchmarks/ranking.py says how long either takes."""
+        """(n,) before any calibration; a page's rows without LightGBM's walk, of which benchmarks/ranking.py tells."""
         if len(matrix) <= PAGE and self._masks is not None:
             return self._masks.score(matrix)
         return np.asarray(self.booster.predict(matrix, raw_score=True))
