@@ -17,7 +17,7 @@ lambdarank in a later run than the others):
     logistic    p50 0.79 ms, p99 1.92 ms
 
 In the first of these runs ``Booster.predict`` on one thread took 3.39 ms for the 150 trees of 31 leaves, float64 no
-less (3.37); with it gbdt had p99 4.08 ms. Either grows with the trees: 200 of them are near the bar. Where other work
+less (3.37); with it gbdt had p99 4.08 ms. Either grows with the trees. Where other work
 runs beside it, the scheduler alone adds some 4 ms to p99.
 """
 
