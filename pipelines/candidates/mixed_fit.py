@@ -36,7 +36,7 @@ AGES = (1.0, 3.0, 7.0, 14.0, 30.0, 90.0)
 """Days on the platform between which new titles are told apart."""
 START, LEAST, MOST, FREE = 0.3, 0.02, 3.0, 100.0
 """The standard deviation that every family of effects begins with, its bounds, and that of the intercept."""
-STEPS, ENOUGH = 120, 1e-7
+STEPS, ENOUGH = 60, 1e-7
 """The most steps of a fit, and the share of the loss that is not worth another."""
 TRIED, LATER = 1500, 0.15
 """Members on whose latest share of impressions the own effects are tried."""
