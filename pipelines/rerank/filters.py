@@ -57,7 +57,7 @@ class FiltersConfig(Config):
 
     maturity: hold a title's age advice against the member's age. most_without_success: a title that was shown so often
     within so many days, and not engaged with since, is not shown; None = however often. Where titles never tire anybody
-    (worlds 11 and 12), 8 costs 0.2 % of expected watches, 5 0.7 %, 3 3.7 % and 2 8 %.
+    (worlds 11 and 12), 8 costs 0.2 % of expected watches, 5 0.9 %, 3 3.4 % and 2 7.5 %.
     """
 
     maturity: bool = True
