@@ -45,6 +45,8 @@ def examples(members: int, media: int) -> Examples:
     return Examples(
         media=np.searchsorted(np.cumsum(popular) / popular.sum(), rng.random(n)).clip(0, media - 1),
         begin=member * WATCHES,
+        since=np.arange(n),
+        until=np.arange(1, n + 1),
         member=member,
         chance=np.full(n, 1 / n),
         weight=np.ones(n, dtype=np.float32),

@@ -198,7 +198,6 @@ class TwoTower(Config):
         examples = tower_examples.examples(
             interactions,
             as_of=as_of,
-            seed=seed,
             history=self.history,
             most_words=self.vocabulary,
             half_life_days=self.half_life_days,
