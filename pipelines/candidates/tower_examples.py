@@ -25,7 +25,8 @@ from pipelines.core.tables import USER
 class Examples:
     """n watches by member, each member's in the order that they happened: the rows before one are its history.
 
-    media: (n,) codes. begin: (n,) where the rows of the row's member begin. member: (n,) number of the row's member.
+    media: (n,) codes. begin: (n,) where the rows of the row's member begin; since, until: (n,) where those of the same
+    moment begin and end, the end excluded. member: (n,) number of the row's member.
     chance: (n,) how likely a watch is to be drawn, sums to 1. weight: (n,) how much it counts.
     media_words: of each media of the catalogue. member_words: of each member. device_words: of each watch.
     length_words: (l + 1,) codes of the lengths of a history. vocabulary: (v,) the words of members and requests.
@@ -33,6 +34,8 @@ class Examples:
 
     media: Codes
     begin: Codes
+    since: Codes
+    until: Codes
     member: Codes
     chance: Floats
     weight: Floats
@@ -54,27 +57,29 @@ class Examples:
 
 
 def examples(
-    interactions: Interactions, *, as_of: datetime, seed: int, history: int, most_words: int, half_life_days: float
+    interactions: Interactions, *, as_of: datetime, history: int, most_words: int, half_life_days: float
 ) -> Examples:
-    """Those of media in the catalogue. What a member watched at one moment has no order: one is drawn by ``seed``."""
+    """Those of media in the catalogue."""
     code = codes_of(interactions.catalogue)
     media = np.array([code.get(one, -1) for one in interactions.media.tolist()], dtype=np.int64)
     members, member = np.unique(interactions.users.astype(str), return_inverse=True)
-    drawn = np.random.default_rng(seed).random(len(media))
-    order = np.lexsort((drawn, interactions.at, member))
+    order = np.lexsort((media, interactions.at, member))
     order = order[media[order] >= 0]
-    member = member[order].astype(np.int64)
+    member, at = member[order].astype(np.int64), interactions.at[order]
     devices = [None] * len(order) if interactions.device is None else interactions.device[order].tolist()
     said = [member_words(known, None) for known in _known_of(members, interactions.member_table)]
     held = [member_words({DEVICE: device}, None) for device in devices]
     lengths = [member_words({}, length) for length in range(history + 1)]
     vocabulary = vocabulary_of(chain(said, held, lengths), most_words)
     codes = codes_from_one(vocabulary)
-    age = (np.datetime64(as_of.replace(tzinfo=None), "us") - interactions.at[order]) / np.timedelta64(1, "D")
+    age = (np.datetime64(as_of.replace(tzinfo=None), "us") - at) / np.timedelta64(1, "D")
     chance = 0.5 ** (age / half_life_days)
+    since, until = _moments(member, at)
     return Examples(
         media=media[order],
         begin=np.searchsorted(member, member),
+        since=since,
+        until=until,
         member=member,
         chance=chance / max(chance.sum(), 1e-30),
         weight=interactions.weight[order].astype(np.float32),
@@ -84,6 +89,15 @@ def examples(
         length_words=bags(lengths, codes).codes[:, 0],
         vocabulary=vocabulary,
     )
+
+
+def _moments(member: Codes, at: Ids) -> tuple[Codes, Codes]:
+    """Where the rows of each row's member and moment begin and end."""
+    new = np.ones(len(member) + 1, dtype=bool)
+    new[1:-1] = (member[1:] != member[:-1]) | (at[1:] != at[:-1])
+    edges = np.flatnonzero(new)
+    group = np.cumsum(new[:-1]) - 1
+    return edges[group], edges[group + 1]
 
 
 def _media_bags(interactions: Interactions, most_words: int) -> Bags:

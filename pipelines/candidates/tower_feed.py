@@ -45,6 +45,7 @@ class Feed:
     members: int = 0
     place: tuple[int, int] = (0, 1)
     _held: "dict[str, Tensor]" = field(init=False)
+    _ties: bool = field(init=False)
 
     def __post_init__(self) -> None:
         import torch
@@ -54,12 +55,15 @@ class Feed:
         arrays = {
             "media": e.media,
             "begin": e.begin,
+            "since": e.since,
+            "until": e.until,
             "member": e.member,
             "weight": e.weight,
             # The chance that at least one of the batch's draws is the media.
             "inclusion": np.log(-np.expm1(self.batch * np.log1p(-shares)) + 1e-30).astype(np.float32),
             "popular": e.popularity(),
-            "decay": self.decay,
+            # Of what was watched last, and before it what an example itself takes the place of.
+            "decay": np.concatenate([self.decay[:1], self.decay]),
             "lengths": e.length_words,
             **{
                 f"{name}_{part}": getattr(getattr(e, name), part)
@@ -68,6 +72,7 @@ class Feed:
             },
         }
         self._held = {name: torch.from_numpy(np.ascontiguousarray(a)).to(self.device) for name, a in arrays.items()}
+        self._ties = bool((e.until - e.since > 1).any())
         self._chance = torch.Generator(self.device).manual_seed(self.seed + self.place[0])
 
     def positions(self, steps: int) -> Iterator["Tensor"]:
@@ -91,15 +96,14 @@ class Feed:
         import torch
 
         h = self._held
-        before = rows[:, None] - 1 - torch.arange(len(self.decay), device=self.device)
-        own = before >= h["begin"][rows, None]
+        before, own = self._before(rows)
         there = own & self._kept((len(rows), 1), self.dropped.history) & self._kept(own.shape, self.dropped.watch)
-        history, target = h["media"][before.clamp_min(0)], h["media"][rows]
+        history, target = h["media"][before], h["media"][rows]
         touched, place = distinct(len(self.examples.media_words.codes), target, history[own])
         watched = torch.where(own, place[history], 0)
         targets, column = distinct(len(touched), place[target])
-        weight = h["decay"] * there * h["weight"][before.clamp_min(0)]
-        about, about_weight = self._about(rows, there.sum(1))
+        weight = h["decay"] * there * h["weight"][before]
+        about, about_weight = self._about(rows, there.sum(1).clamp_max(len(self.decay)))
         members, member = distinct(self.members, h["member"][rows]) if self.members else (None, None)
         return Batch(
             touched=touched,
@@ -119,6 +123,22 @@ class Feed:
             members=members,
             member=None if member is None else member[h["member"][rows]],
         )
+
+    def _before(self, rows: "Tensor") -> "tuple[Tensor, Tensor]":
+        """The rows that may be an example's history, latest first, and which of them are; both (b, l + 1).
+
+        What a member watched at one moment has no order: one is drawn, anew each time.
+        """
+        import torch
+
+        h = self._held
+        found = h["until"][rows, None] - 1 - torch.arange(len(self.decay) + 1, device=self.device)
+        own = (found >= h["begin"][rows, None]) & (found != rows[:, None])
+        if self._ties:
+            late = torch.rand(len(rows), 1, generator=self._chance, device=self.device)
+            earlier = torch.rand(found.shape, generator=self._chance, device=self.device) < late
+            own &= (found < h["since"][rows, None]) | earlier
+        return found.clamp_min(0), own
 
     def _own(self, watched: "Tensor", own: "Tensor", targets: "Tensor", column: "Tensor", target: "Tensor") -> "Tensor":
         """(b, c) true where the column's media is of the example's own history: no negative, however it got there."""

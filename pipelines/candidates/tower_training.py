@@ -62,7 +62,7 @@ def fitted(config: "TwoTower", examples: Examples, decay: Floats, seed: int) -> 
     with threads(config.threads):
         towers = start(sizes, config.temperature, seed, device)
         if len(examples.media):
-            each = -(-min(config.batch, len(examples.media)) // place[1])
+            each = -(-config.batch // place[1])
             wanted = round(config.epochs * len(examples.media) / (each * place[1]))
             steps = min(max(wanted, config.least_steps), config.most_steps)
             dropped = Dropped(config.drop_id, config.drop_word, config.drop_watch, config.drop_history)

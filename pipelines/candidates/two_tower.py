@@ -166,6 +166,7 @@ class TwoTower(Config):
     half_life_days: PositiveFloat = 7.0
     """An example is drawn half as often after so long: what is watched changes."""
     batch: PositiveInt = 512
+    """Examples a step, of all processes together; of a small world each comes several times, differently dropped."""
     epochs: PositiveFloat = 3.0
     least_steps: PositiveInt = 100
     most_steps: PositiveInt = 2000
@@ -198,7 +199,6 @@ class TwoTower(Config):
         examples = tower_examples.examples(
             interactions,
             as_of=as_of,
-            seed=seed,
             history=self.history,
             most_words=self.vocabulary,
             half_life_days=self.half_life_days,

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pipelines.candidates import two_tower
+from pipelines.candidates import tower_parallel, two_tower
 from pipelines.candidates.scores import Checkpoints
 from pipelines.candidates.two_tower import FittedTwoTower
 from pipelines.core import dataset as datasets
@@ -62,15 +62,18 @@ def started(lake: Lake, into: Path, **environment: str) -> "subprocess.Popen[str
     return subprocess.Popen([*command, "--into", str(into)], cwd=root, env=told, stdout=subprocess.PIPE, text=True)
 
 
-def test_two_processes_end_with_the_same_weights_as_good_as_those_of_one(lake: Lake, tmp_path: Path) -> None:
+def test_two_processes_end_with_the_same_weights_as_good_as_those_of_one(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("torch", reason="training the towers needs the extra deep")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         joined = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
     processes = [started(lake, tmp_path / "two", RANK=str(rank), **joined) for rank in (0, 1)]
-    processes.append(started(lake, tmp_path / "one"))
-    told = [process.communicate(timeout=120)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0]
+    monkeypatch.setenv("MARQUEE_HOME", str(lake.root.parent))
+    tower_parallel.main(AS_OF, tmp_path / "one", seed=7)
+    told = [process.communicate(timeout=120)[0] for process in processes] + [capsys.readouterr().out]
+    assert [process.returncode for process in processes] == [0, 0]
     weights = [re.search(r"weights (\w+)$", line).group(1) for line in told]
     assert weights[0] == weights[1] != weights[2]
     one, two = (FittedTwoTower.load(tmp_path / name) for name in ("one", "two"))
@@ -78,8 +81,8 @@ def test_two_processes_end_with_the_same_weights_as_good_as_those_of_one(lake: L
     history = History(("m02", "m04", "m06", "m08", "m10"), (1.0,) * 5)
     for fitted in (one, two):
         assert MEDIA_IDS[fitted.candidates([history], 1)[0][0, 0]] == "m00"
-    held, other = (fitted.scores([history], np.array([[0, 1]]))[0] for fitted in (one, two))
-    np.testing.assert_allclose(held, other, atol=0.15)
+    alone, together = (fitted.scores([history], np.array([[0, 1]]))[0] for fitted in (one, two))
+    np.testing.assert_allclose(alone, together, atol=0.15)
 
 
 def test_where_torch_is_missing_the_other_generators_are_fitted(

@@ -22,6 +22,8 @@ def two_members() -> Examples:
     return Examples(
         media=np.array([0, 1, 2, 1, 2, 3]),
         begin=np.array([0, 0, 0, 0, 4, 4]),
+        since=np.arange(6),
+        until=np.arange(1, 7),
         member=np.array([0, 0, 0, 0, 1, 1]),
         chance=np.full(6, 1 / 6),
         weight=np.ones(6, np.float32),
@@ -41,10 +43,21 @@ def test_the_history_of_a_watch_is_what_its_member_watched_before_it() -> None:
     found = feed().batch_of(torch.tensor([0, 3, 5]))
     assert found.touched.tolist() == [0, 1, 2, 3]
     there = found.history_weight > 0
-    assert there.tolist() == [[False, False], [True, True], [True, False]]
+    assert there.tolist() == [[False, False, False], [False, True, True], [False, True, False]]
     assert found.touched[found.history][there].tolist() == [2, 1, 2]
-    torch.testing.assert_close(found.history_weight, torch.tensor([[0, 0], [2 / 3, 1 / 3], [1, 0]]))
+    torch.testing.assert_close(found.history_weight, torch.tensor([[0, 0, 0], [0, 2 / 3, 1 / 3], [0, 1, 0]]))
     assert found.about.tolist() == [[1], [2], [2]]
+
+
+def test_what_was_watched_at_one_moment_comes_before_and_after_as_often() -> None:
+    at_once = replace(two_members(), since=np.array([0, 1, 1, 3, 4, 5]), until=np.array([1, 3, 3, 4, 5, 6]))
+    tied = replace(feed(), examples=at_once)
+    found = [tied.batch_of(torch.tensor([1, 2, 3])) for _ in range(300)]
+    before = torch.stack([b.history_weight > 0 for b in found]).float().mean(0)
+    assert before[0, 1] == 0
+    assert before[1, 0] == 0
+    assert before[2].tolist() == [0, 1, 1]
+    np.testing.assert_allclose(before[[0, 1], [0, 1]].numpy(), 0.5, atol=0.1)
 
 
 def test_a_target_is_no_negative_for_who_watched_it_before() -> None:
