@@ -6,9 +6,22 @@ BIN := .venv/bin
 SOURCE ?= world
 DATA ?=
 FEATURE_BENCHES := training_assembly materialisation online_row features_day
+MODEL_BENCHES := candidates retrieval two_tower ranking cold_start diversity plain_ranker candidate_quality world_quality retraining
+KUAIRAND ?= $(wildcard ../shared/data/kuairand-pure)
+plain_ranker_of = $(KUAIRAND)
+candidate_quality_of = $(if $(KUAIRAND),kuairand --path $(KUAIRAND) --test-from 2022-04-29)
+
+# Runs each bench, whatever became of the one before, and prints all bars as one table; fails where one was missed.
+define measured
+	@set -o pipefail; said=$$(mktemp); missed=0; trap 'rm -f $$said' EXIT; \
+	$(foreach name,$(1),echo "== benchmarks/$(name).py"; \
+	  $(HOST_ENV) $(BIN)/python benchmarks/$(name).py $($(name)_of) | tee -a $$said || missed=1;) \
+	echo; awk -F ' [|] ' 'BEGIN {printf "%-74s %32s %18s  %s\n", "bar", "measured", "asked", ""} \
+	  /^bar: / {sub(/^bar: /, ""); printf "%-74s %32s %18s  %s\n", $$1, $$2, $$3, $$4}' $$said; exit $$missed
+endef
 HOST_ENV := DO_NOT_TRACK=1 MLFLOW_DISABLE_TELEMETRY=true
 
-.PHONY: help setup demo up down status test test-browser test-spark check bench bench-features lock clean
+.PHONY: help setup demo up down status test test-browser test-spark check bench bench-features bench-models lock clean
 
 help: ## List the commands
 	@echo "Marquee: watch events in, a home page out."; echo
@@ -35,7 +48,7 @@ status: $(READY) ## Say what is up, and where
 
 test: $(READY) ## Run the tests (without a browser)
 	@echo "tests run on $$($(BIN)/python --version)"
-	@$(HOST_ENV) $(BIN)/python -m pytest -m "not browser and not spark"
+	@$(HOST_ENV) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not browser and not spark"
 
 test-spark: $(READY) ## Compute the features by Spark and by DuckDB and compare (Java 17; installs pyspark)
 	@$(BIN)/python -c "import pyspark" 2>/dev/null || EXTRAS=spark marquee/setup.sh
@@ -55,12 +68,10 @@ bench: $(READY) ## Measure every speed claim on this machine
 	@for script in benchmarks/[a-z]*.py; do [ -e "$$script" ] || continue; echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 bench-features: $(READY) ## Measure the feature store alone, and print its bars as a table
-	@set -o pipefail; said=$$(mktemp); missed=0; trap 'rm -f $$said' EXIT; \
-	for name in $(FEATURE_BENCHES); do \
-	  echo "== benchmarks/$$name.py"; $(HOST_ENV) $(BIN)/python benchmarks/$$name.py | tee -a $$said || missed=1; \
-	done; \
-	echo; awk -F ' [|] ' 'BEGIN {printf "%-58s %26s %26s  %s\n", "bar", "measured", "asked", ""} \
-	  /^bar: / {sub(/^bar: /, ""); printf "%-58s %26s %26s  %s\n", $$1, $$2, $$3, $$4}' $$said; exit $$missed
+	$(call measured,$(FEATURE_BENCHES))
+
+bench-models: $(READY) ## Measure the models alone: quality, speed, their bars as a table (KUAIRAND=DIR for real logs)
+	$(call measured,$(MODEL_BENCHES))
 
 lock: $(READY) ## Resolve constraints.txt anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \

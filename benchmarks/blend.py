@@ -21,7 +21,8 @@ from pipelines.backtest import imported
 from pipelines.candidates import GENERATORS
 from pipelines.candidates.blend import BlendConfig
 from pipelines.candidates.contribution import report
-from pipelines.candidates.interactions import engaged_watches, histories, interactions
+from pipelines.candidates.interactions import interactions
+from pipelines.candidates.job import MOST_MEMBERS, proposals
 from pipelines.candidates.proposed import Proposed
 from pipelines.candidates.weights import DEPTH, learn
 from pipelines.core import days
@@ -33,11 +34,11 @@ from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.world import simulate
 from pipelines.sources import SOURCES
 
-SEED, LEARN_FROM, WITHIN = 7, 2000, 20.0
+SEED, EVERYONE, WITHIN = 7, 1_000_000, 20.0
 WORLD = WorldConfig(seed=5, members=1000, days=56)
 
 
-def asked(lake: Lake, day: date, most: int | None) -> tuple[Proposed, float]:
+def asked(lake: Lake, day: date, most: int) -> tuple[Proposed, float]:
     """What the generators of that morning propose to the day's members, and the seconds that asking took."""
     since, until = (days.start(d, lake.dataset.time_zone) for d in (day, day + timedelta(days=1)))
     known = interactions(lake, since)
@@ -46,16 +47,8 @@ def asked(lake: Lake, day: date, most: int | None) -> tuple[Proposed, float]:
         began = time.perf_counter()
         generators[name] = method().fit(known, as_of=since, seed=SEED)
         print(f"{day} {name} fitted in {time.perf_counter() - began:.1f} s", flush=True)
-    before, rows = histories(lake, since), engaged_watches(lake, until).to_pandas()
-    later = rows[rows["at"] >= since].groupby("user_id")["media_id"].agg(list)
-    code = {media: place for place, media in enumerate(known.catalogue.tolist())}
-    members = sorted(str(user) for user in later.index if user in before)
-    new = {user: [code[m] for m in later[user] if m in code and m not in before[user].media] for user in members}
-    members = [user for user in members if new[user]]
-    if most and len(members) > most:
-        members = sorted(np.random.default_rng(SEED).choice(members, most, replace=False).tolist())
     began = time.perf_counter()
-    found = Proposed.of(generators, [before[u] for u in members], [new[u] for u in members], BlendConfig().candidates)
+    found = proposals(lake, generators, since, until, seed=SEED, most=most)
     return found, time.perf_counter() - began
 
 
@@ -79,12 +72,12 @@ def by_plain_recall(proposed: Proposed) -> BlendConfig:
 
 def compare(lake: Lake, day: date) -> int:
     """Print a line a blend and the report of sources; 1 where a bar is missed."""
-    learned_on, took = asked(lake, day - timedelta(days=1), LEARN_FROM)
+    learned_on, took = asked(lake, day - timedelta(days=1), MOST_MEMBERS)
     began = time.perf_counter()
     learned = learn(learned_on, BlendConfig())
     seconds = time.perf_counter() - began
     a_thousand = (took + seconds) * 1000 / max(1, len(learned_on.engaged))
-    tested, _ = asked(lake, day, None)
+    tested, _ = asked(lake, day, EVERYONE)
     sides = {"equal": BlendConfig(), "plain recall": by_plain_recall(learned_on), "learned": learned}
     found = {name: recall(tested, config) for name, config in sides.items()}
     print(f"learned on {len(learned_on.engaged):,} members, tested on {len(tested.engaged):,}")

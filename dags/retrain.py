@@ -25,7 +25,11 @@ from forms import choice, count, day, switch
     params={
         "through": day("Last day of the test window."),
         "test_days": count(None, 1, 60, "How many days judge the release. Leave empty for a seventh of all days."),
-        "ranker": choice("gbdt", ["gbdt", "logistic"], "The ranking method; docs/models.md says when to choose which."),
+        "ranker": choice(
+            "ensemble",
+            ["ensemble", "gbdt", "lambdarank", "deep", "forest", "logistic"],
+            "The ranking method; docs/models.md says when to choose which.",
+        ),
         "seed": count(7, 0, 2**31 - 1, "Seed of every random choice."),
         "force": switch("Retrain although nothing is new."),
     },

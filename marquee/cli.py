@@ -11,10 +11,12 @@ from marquee import (
     data_commands,
     evaluation_commands,
     feature_commands,
+    models_command,
     skew_command,
     sources_command,
     stack_commands,
     takedown_command,
+    tune_command,
 )
 from pipelines.core.errors import DataError, MarqueeError, RequestError, SettingsError
 
@@ -45,8 +47,10 @@ def main(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")
 data_commands.register(app)
 evaluation_commands.register(app)
 feature_commands.register(app)
+models_command.register(app)
 stack_commands.register(app)
 takedown_command.register(app)
 compact_command.register(app)
 skew_command.register(app)
 sources_command.register(app)
+tune_command.register(app)

@@ -184,7 +184,7 @@ def _bench(settings: Settings, folder: Path, window: Window, *, method: str, see
     table = Lake(settings.lake_path).read(f"training/{window.test_from}")
     rows = judgement.scored_by(settings, release, table)
     members = judgement.sitting(settings, window, rows, seed=seed, most=judgement.MOST_MEMBERS)
-    return Bench(rows, release, members, window, retraining.ranker_inputs(settings), method, seed)
+    return Bench(rows, release, members, window, retraining.ranker_inputs(settings, method), method, seed)
 
 
 def _outcomes(bench: Bench, asked: Sequence[Trial], say: Say, clock: Callable[[], float]) -> list[tuple[Outcome, int]]:

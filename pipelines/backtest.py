@@ -14,6 +14,7 @@ from pipelines.core.window import Window
 from pipelines.features import job as features
 from pipelines.ingestion import job as ingestion
 from pipelines.judgement import judge
+from pipelines.ranking import DEFAULT
 from pipelines.sources import SOURCES
 
 Say = Callable[[str], None]
@@ -74,7 +75,7 @@ def imported(source: str, path: Path, *, settings: Settings, say: Say) -> tuple[
 
 
 def train(
-    settings: Settings, window: Window, *, seed: int, say: Say, method: str = "gbdt"
+    settings: Settings, window: Window, *, seed: int, say: Say, method: str = DEFAULT
 ) -> tuple[Path, dict[str, Any]]:
     """Build the training set, fit and seal a release; its folder, and the report of what it learnt from."""
     say("training set")
@@ -87,7 +88,9 @@ def train(
     return folder, built
 
 
-def train_and_judge(settings: Settings, window: Window, *, seed: int, say: Say, method: str = "gbdt") -> dict[str, Any]:
+def train_and_judge(
+    settings: Settings, window: Window, *, seed: int, say: Say, method: str = DEFAULT
+) -> dict[str, Any]:
     """The figures of a release that was trained and judged on the window, all JSON."""
     folder, built = train(settings, window, seed=seed, say=say, method=method)
     say(f"judge {window.test_from} to {window.test_to}")

@@ -16,6 +16,7 @@ from pipelines.core.errors import DataError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.core.window import Window
+from pipelines.ranking import DEFAULT
 from pipelines.training_data.splits import FoldConfig, folds
 
 FIGURES = (
@@ -38,7 +39,7 @@ def run(
     kind: str = "expanding",
     gap_days: int = 0,
     seed: int = 7,
-    method: str = "gbdt",
+    method: str = DEFAULT,
     say: Say = lambda step: None,
 ) -> dict[str, Any]:
     """Divide the days from ``test_from`` on into ``number`` tests of equal length and train before each.

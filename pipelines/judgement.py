@@ -93,7 +93,7 @@ def retrieval_of(settings: Settings, release: LoadedRelease) -> Released:
 def scored_by(settings: Settings, release: LoadedRelease, rows: Any) -> Any:
     """The rows, those of the test scored by the generators of this very release, with which it would have served."""
     test = np.flatnonzero(np.asarray(pc.equal(rows["split"], "test")))
-    asked = rows.take(test).select(["user_id", "media_id", "event_timestamp"]).to_pandas()
+    asked = rows.take(test).select(["user_id", "media_id", "event_timestamp", "device"]).to_pandas()
     found = retrieval_of(settings, release).scored(asked).drop(columns=FITTED_AT)
     for name, values in found.items():
         whole = np.full(rows.num_rows, np.nan, dtype=np.float32)
@@ -188,7 +188,8 @@ def sitting(settings: Settings, window: Window, rows: Any, *, seed: int, most: i
     lake = Lake(settings.lake_path)
     at = days.start(window.test_from, lake.dataset.time_zone)
     known, wanted = histories(lake, at), relevant(lake, window)
-    members = sorted(user for user in wanted if user in known and wanted[user] - set(known[user].media))
+    warm = {user for user in wanted if user in known and known[user].media}
+    members = sorted(user for user in warm if wanted[user] - set(known[user].media))
     if not members:
         raise DataError(f"no member with a history engaged with anything new from {window.test_from}: widen the test")
     if len(members) > most:

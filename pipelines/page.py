@@ -3,10 +3,10 @@
 Serving, the backtest and monitoring all come here, so the page that is evaluated is the page that is served.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -14,24 +14,43 @@ import numpy as np
 
 from pipelines.candidates import job as candidates
 from pipelines.candidates.blend import BlendConfig, Blended, blend
+from pipelines.candidates.interactions import asked_on
 from pipelines.core import release
-from pipelines.core.contracts import RETRIEVAL, Codes, Features, FittedGenerator, FittedRanker, Floats, History
+from pipelines.core.contracts import (
+    RETRIEVAL,
+    Codes,
+    Extensible,
+    Features,
+    FittedGenerator,
+    FittedRanker,
+    Floats,
+    History,
+    Ids,
+)
 from pipelines.core.errors import ReleaseError
 from pipelines.core.release import Manifest
-from pipelines.features.catalogue import STORED
 from pipelines.features.context import context_features
-from pipelines.features.cross_recent import SESSION_NEEDS, session_features
-from pipelines.features.pairs import MEDIA_NEEDS, USER_NEEDS, pair_features
+from pipelines.features.cross_recent import session_features
+from pipelines.features.online_row import user_columns
+from pipelines.features.pairs import MEDIA_NEEDS, pair_features
 from pipelines.ranking import job as ranking
-from pipelines.rerank.diversity import DiversityConfig, spread
-from pipelines.rerank.exploration import Draw, ExplorationConfig, explore, order
-from pipelines.rerank.filters import allowed, on_platform, rights
-from pipelines.rerank.ordering import OrderingConfig, best_first
+from pipelines.rerank.arrangement import Arranged, Arrangement, Shelf, Titles
+from pipelines.rerank.diversity import DiversityConfig
+from pipelines.rerank.exploration import ExplorationConfig
+from pipelines.rerank.fatigue import tired_of
+from pipelines.rerank.filters import Bounds, FiltersConfig, Reasons, Viewer, given_way, hindered, least_ages
+from pipelines.rerank.ordering import OrderingConfig
+from pipelines.rerank.pins import NO_RULES, Rules, in_force
+from pipelines.rerank.rows import headings, in_rows
+from pipelines.rerank.trace import NOTHING, Trace
 from pipelines.snapshot import MediaSnapshot
 
-RANKED, EXPLORATION = "ranked", "exploration"
-PACKED = frozenset(f.name for f in STORED if f.dtype == "floats" and f.entity == "user")
-LISTED = frozenset(f.name for f in STORED if f.dtype == "strings" and f.entity == "user")
+RANKED, EXPLORATION, PINNED = "ranked", "exploration", "pinned"
+FEATURED, DIFFERENT = "Featured", "Something different"
+"""What the member is told of a pinned title, and of one that exploration drew."""
+NEW = np.timedelta64(14, "D")
+NO_METHOD = {"method": "none"}
+"""What a release does for diversity beyond the cap where it was sealed before there was a choice."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +65,7 @@ class PageRequest:
     time_zone: str | None = None
     surface: str = "home"
     k: int = 10
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,6 +82,7 @@ class PageItem:
     generators: tuple[str, ...]
     action_set: tuple[str, ...] | None = None
     action_propensities: tuple[float, ...] | None = None
+    row: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +93,8 @@ class Page:
     release_id: str
     snapshot_version: str
     items: tuple[PageItem, ...]
+    trace: Trace = field(default=NOTHING, compare=False, repr=False)
+    """What became of every candidate, for whoever asks why."""
 
 
 @dataclass(frozen=True)
@@ -111,20 +134,41 @@ class Pager:
 
     @cached_property
     def _code_of_row(self) -> Codes:
-        """The release's code of each media of the snapshot; -1 = newer than the release."""
+        """The code of each media of the snapshot; -1 = nobody can propose it."""
         codes = np.full(len(self.snapshot.ids), -1, dtype=np.int64)
         held = np.flatnonzero(self._row_of_code >= 0)
         codes[self._row_of_code[held]] = held
         return codes
 
     @cached_property
-    def _catalogue(self) -> np.ndarray:
+    def _generators(self) -> Mapping[str, FittedGenerator]:
+        """The release's; those that know titles by their metadata also propose the snapshot's newer ones."""
+        described = self.snapshot.described
+        if described is None:
+            return self.release.generators
+        newer = described.filter(
+            ~np.isin(described["media_id"].to_numpy(zero_copy_only=False).astype(str), self._known)
+        )
+        return {
+            name: generator.extended(newer) if newer.num_rows and isinstance(generator, Extensible) else generator
+            for name, generator in self.release.generators.items()
+        }
+
+    @cached_property
+    def _known(self) -> np.ndarray:
+        """What the release was fitted on."""
         return next(iter(self.release.generators.values())).catalogue
 
     @cached_property
+    def _catalogue(self) -> np.ndarray:
+        """What the release was fitted on, then what is newer; a code is a place here."""
+        return max((generator.catalogue for generator in self._generators.values()), key=len)
+
+    @cached_property
     def _media(self) -> dict[str, np.ndarray]:
-        """The snapshot's columns, the ranker's categories already encoded; the packed ones as they are."""
-        return {**self.snapshot.features, **self.release.ranker.encode(self.snapshot.features)}
+        """The snapshot's columns, what the ranker reads of them and of the ids already encoded."""
+        known = {**self.snapshot.features, "media_id": self.snapshot.ids}
+        return {**self.snapshot.features, **self.release.ranker.encode(known)}
 
     @cached_property
     def _of_member(self) -> list[str]:
@@ -132,18 +176,36 @@ class Pager:
         return [name for name in self.release.ranker.feature_names if name.startswith("user_")]
 
     @cached_property
-    def _settings(self) -> tuple[BlendConfig, OrderingConfig, DiversityConfig, ExplorationConfig]:
+    def _blending(self) -> BlendConfig:
+        return BlendConfig(**self.release.manifest.settings.get("blend", {}))
+
+    @cached_property
+    def filters(self) -> FiltersConfig:
+        return FiltersConfig(**self.release.manifest.settings.get("filters", {}))
+
+    @cached_property
+    def arrangement(self) -> Arrangement:
         stored = self.release.manifest.settings
-        return (
-            BlendConfig(**stored.get("blend", {})),
+        return Arrangement(
             OrderingConfig(**stored.get("ordering", {})),
-            DiversityConfig(**stored.get("diversity", {})),
+            DiversityConfig(**(NO_METHOD | stored.get("diversity", {}))),
             ExplorationConfig(**stored.get("exploration", {})),
         )
 
+    @cached_property
+    def _bounds(self) -> Bounds:
+        rated = self.snapshot.features.get("media_maturity_rating", np.full(len(self.snapshot.ids), None))
+        return Bounds(self.snapshot.opens, self.snapshot.closes, self.snapshot.rights, least_ages(rated))
+
+    @cached_property
+    def _titles(self) -> Titles:
+        nothing = np.zeros((len(self.snapshot.ids), 0), dtype=np.float32)
+        written, kinds = (self.snapshot.features.get(name, nothing) for name in ("media_embedding", "media_genres"))
+        return Titles(self.snapshot.titles, self.snapshot.groups, written, kinds)
+
     def candidates(self, history: History) -> Blended:
         """The blended candidates of one member, (1, n) codes of the release's catalogue."""
-        return blend(self.release.generators, [history], self._settings[0], len(self._catalogue))
+        return blend(self._generators, [history], self._blending, len(self._catalogue))
 
     def assemble(
         self,
@@ -151,9 +213,10 @@ class Pager:
         user_row: Mapping[str, object],
         history: History,
         exclude: AbstractSet[str] = frozenset(),
+        rules: Rules = NO_RULES,
     ) -> Page:
         """The page for one request. ``user_row`` holds the member's online features, None where absent."""
-        return self.assemble_with_candidates(request, user_row, history, exclude)[0]
+        return self.assemble_with_candidates(request, user_row, history, exclude, rules)[0]
 
     def assemble_with_candidates(
         self,
@@ -161,30 +224,87 @@ class Pager:
         user_row: Mapping[str, object],
         history: History,
         exclude: AbstractSet[str] = frozenset(),
+        rules: Rules = NO_RULES,
     ) -> tuple[Page, list[str]]:
-        """The page, and the media ids it was chosen from in the order of the blend."""
+        """The page, and the media ids it was chosen from in the order of the blend, pinned ones last."""
+        history = asked_on(history, device=request.device, country=request.country)
         blended = self.candidates(history)
-        kept = self._allowed(blended.codes[0], request, user_row, history, exclude)
-        codes = blended.codes[0][kept]
-        rows = self._row_of_code[codes]
-        scores = self._probability(rows, request, user_row, history)
-        _, ordering, diversity, exploration = self._settings
-        ranking_order = best_first(scores, blended.scores[0][kept], codes, ordering)
-        groups = [self.snapshot.groups[row] for row in rows[ranking_order].tolist()]
-        ranking_order = ranking_order[spread(groups, diversity)]
+        pins, boosts = in_force(rules.pins, request.at, _country(request, user_row), request.surface)
+        media, codes, rows = self._gathered(blended, list(pins))
+        tired = self._tired(request, rules) - pins.keys()
+        reasons = given_way(self.hindered(media, rows, request, user_row, history, exclude, tired), request.k)
+        free = np.flatnonzero(reasons == 0)
+        place = {str(one): place for place, one in enumerate(media[free])} if rules.pins else {}
+        shelf = Shelf(
+            self._titles,
+            rows[free],
+            self._probability(rows[free], request, user_row, history),
+            np.append(blended.scores[0], np.zeros(len(pins)))[free],
+            codes[free],
+            {place[one]: pin for one, pin in pins.items() if one in place},
+            {place[one]: boost for one, boost in boosts.items() if one in place},
+        )
         seed = self.release.manifest.seed
-        draws = explore(scores[ranking_order], request.k, exploration, request_id=request.request_id, seed=seed)
-        chosen = order(len(ranking_order), request.k, draws)
-        drawn = {draw.slot: draw for draw in draws}
-        ids = self._catalogue[codes[ranking_order]]
-        items = []
-        for position, place in enumerate(chosen):
-            which = ranking_order[place]
-            by = _proposers(blended, int(codes[which]))
-            item = self._item(position, int(codes[which]), float(scores[which]), by, history, exclude)
-            items.append(_explored(item, drawn[position], ids) if position in drawn else item)
-        page = Page(request.request_id, self.release.release_id, self.snapshot.version, tuple(items))
-        return page, [str(media) for media in self._catalogue[codes]]
+        arranged = self.arrangement(shelf, request.k, request_id=request.request_id, seed=seed)
+        items = [
+            self._item(shelf, arranged, slot, _proposers(blended, int(free[place])), history, exclude)
+            for slot, place in enumerate(arranged.page)
+        ]
+        items = self._in_rows(items, request) if request.rows else items
+        trace = Trace(media, reasons, arranged.steps)
+        page = Page(request.request_id, self.release.release_id, self.snapshot.version, tuple(items), trace)
+        return page, media[free].tolist()
+
+    def _in_rows(self, items: Sequence[PageItem], request: PageRequest) -> list[PageItem]:
+        """The items in rows: the first ten, and up to the last that is drawn or pinned, stay where they are."""
+        lead = max([self.arrangement.diversity.within, *(i.position + 1 for i in items if i.policy != RANKED)])
+        recent = np.datetime64(request.at.replace(tzinfo=None), "us") - NEW
+        places = [self._row(item.media_id) for item in items]
+        genres, opens = [self.snapshot.genres[row] for row in places], self.snapshot.opens[places] > recent
+        offers = [headings(i.reason, own, bool(new)) for i, own, new in zip(items, genres, opens, strict=True)]
+        order = in_rows(offers, lead, request.rows)
+        return [replace(items[place], position=n, row=title) for n, (place, title) in enumerate(order)]
+
+    def _gathered(self, blended: Blended, pinned: Sequence[str]) -> tuple[Ids, Codes, Codes]:
+        """Media ids, the release's codes (-1 = newer than it) and snapshot rows (-1 = not in it) of the candidates, and
+        of pinned titles that nobody proposed."""
+        codes = blended.codes[0][blended.codes[0] >= 0]
+        media, rows = self._catalogue[codes], self._row_of_code[codes]
+        more = [one for one in pinned if one not in set(media.tolist())] if pinned else []
+        if not more:
+            return media, codes, rows
+        found = np.array([self._row(one) for one in more], dtype=np.int64)
+        known = np.where(found >= 0, self._code_of_row[found], -1)
+        return np.append(media, np.array(more)), np.append(codes, known), np.append(rows, found)
+
+    def _row(self, media_id: str) -> int:
+        """Where a media stands in the snapshot; -1 = nowhere."""
+        row = int(np.searchsorted(self.snapshot.ids, media_id))
+        return row if row < len(self.snapshot.ids) and self.snapshot.ids[row] == media_id else -1
+
+    def _tired(self, request: PageRequest, rules: Rules) -> frozenset[str]:
+        """What the member was shown too often without success."""
+        most = self.filters.most_without_success
+        if most is None:
+            return frozenset()
+        since = request.at - timedelta(days=self.filters.days)
+        return tired_of(self.snapshot.unheeded.counts(request.user_id, since), rules.shown, most)
+
+    def hindered(
+        self,
+        media: Ids,
+        rows: Codes,
+        request: PageRequest,
+        user_row: Mapping[str, object],
+        history: History,
+        exclude: AbstractSet[str],
+        tired: AbstractSet[str] = frozenset(),
+    ) -> Reasons:
+        """(n,) codes into filters.REASONS of media at snapshot ``rows`` (-1 = not in it): 0 for what may be shown to
+        this member, here and now. tired: what was shown to them too often."""
+        country, age = _country(request, user_row), user_row.get("user_age")
+        viewer = Viewer(request.at, country, age, set(history.media), exclude, tired)
+        return hindered(self._bounds, media, rows, viewer, self.filters)
 
     def _probability(
         self, rows: Codes, request: PageRequest, user_row: Mapping[str, object], history: History
@@ -193,22 +313,11 @@ class Pager:
             return np.empty(0)
         return self.release.ranker.probability(self.features(rows, request, user_row, history))
 
-    def _allowed(
-        self,
-        codes: Codes,
-        request: PageRequest,
-        user_row: Mapping[str, object],
-        history: History,
-        exclude: AbstractSet[str],
-    ) -> Codes:
-        """Places of the candidates that may be shown to this member, here."""
-        places = np.flatnonzero((codes >= 0) & (self._row_of_code[codes] >= 0))
-        places = places[allowed(self._catalogue, codes[places], watched=set(history.media), excluded=exclude)]
-        rows = self._row_of_code[codes[places]]
-        places = places[on_platform(self.snapshot.opens[rows], self.snapshot.closes[rows], request.at)]
-        held = [self.snapshot.rights[row] for row in self._row_of_code[codes[places]].tolist()]
-        here = rights(held, request.country or _word(user_row, "user_country"))
-        return np.asarray(places[here])
+    def popular(self, history: History) -> tuple[Ids, Codes]:
+        """Every media of the release in the order of the popularity generator, and their snapshot rows."""
+        codes, _ = self.release.generators["popularity"].candidates([history], len(self._catalogue))
+        held = codes[0][codes[0] >= 0]
+        return self._catalogue[held], self._row_of_code[held]
 
     def features(self, rows: Codes, request: PageRequest, user_row: Mapping[str, object], history: History) -> Features:
         """Every feature of the candidates at snapshot ``rows``, as training would have joined them."""
@@ -217,7 +326,7 @@ class Pager:
         member, pairs = self.vectors(rows, request, user_row)
         # What is the same for every candidate is encoded once, as one row, and only then repeated.
         encoded = self.release.ranker.encode(member)
-        same = {name: np.broadcast_to(value, (n,)) for name, value in encoded.items()}
+        same = {name: np.broadcast_to(value, (n, *value.shape[1:])) for name, value in encoded.items()}
         return {**media, **pairs, **same, **self._retrieval(rows, history)}
 
     def vectors(
@@ -232,7 +341,7 @@ class Pager:
             moment,
             zone=self.release.manifest.time_zone,
             member_zone=request.time_zone or _word(user_row, "user_time_zone"),
-            country=request.country or _word(user_row, "user_country"),
+            country=_country(request, user_row),
             device=request.device,
             surface=request.surface,
         )
@@ -251,85 +360,67 @@ class Pager:
         return {**{name: values[places] for name, values in self.snapshot.features.items()}, **pairs, **member}
 
     def _retrieval(self, rows: Codes, history: History) -> Features:
-        """The scores of those generators that the ranker asks about."""
+        """The scores of those generators that the ranker asks about; titles newer than the release had none either
+        when the ranker was fitted."""
         asked = {name: RETRIEVAL + name for name in self.release.generators}
         codes = self._code_of_row[rows][None, :]
+        codes = np.where(codes < len(self._known), codes, -1)
         wanted = {name: feature for name, feature in asked.items() if feature in self.release.ranker.feature_names}
         return {f: self.release.generators[name].scores([history], codes)[0] for name, f in wanted.items()}
 
     def _item(
-        self, position: int, code: int, score: float, by: tuple[str, ...], history: History, exclude: AbstractSet[str]
+        self,
+        shelf: Shelf,
+        arranged: Arranged,
+        slot: int,
+        by: tuple[str, ...],
+        history: History,
+        exclude: AbstractSet[str],
     ) -> PageItem:
-        row = int(self._row_of_code[code])
-        media_id = str(self._catalogue[code])
-        reason = self._reason(code, by, history, exclude)
-        return PageItem(media_id, self.snapshot.titles[row], position, score, RANKED, 1.0, reason, by)
+        """The title at a slot; for an exploration slot with what else could have stood here, and how probable."""
+        place = arranged.page[slot]
+        row, draw = int(shelf.rows[place]), arranged.drawn.get(slot)
+        actions = shelf.rows[[arranged.ranking[action] for action in draw.actions]] if draw else None
+        reason = DIFFERENT if draw else FEATURED if slot in arranged.pinned else None
+        return PageItem(
+            media_id=str(self.snapshot.ids[row]),
+            title=self.snapshot.titles[row],
+            position=slot,
+            score=float(shelf.probability[place]),
+            policy=EXPLORATION if draw else PINNED if slot in arranged.pinned else RANKED,
+            propensity=draw.propensity if draw else 1.0,
+            reason=reason or self._reason(row, int(shelf.codes[place]), by, history, exclude),
+            generators=by,
+            action_set=tuple(self.snapshot.ids[actions].tolist()) if draw else None,
+            action_propensities=draw.probabilities if draw else None,
+        )
 
-    def _reason(self, code: int, by: tuple[str, ...], history: History, exclude: AbstractSet[str]) -> str:
+    def _reason(self, row: int, code: int, by: tuple[str, ...], history: History, exclude: AbstractSet[str]) -> str:
         """What the member is told; a title that is excluded is not even named."""
         for name in by:
-            source = self.release.generators[name].because(code, history)
-            if source in exclude:
-                continue
-            place = np.searchsorted(self.snapshot.ids, source) if source is not None else len(self.snapshot.ids)
-            if place < len(self.snapshot.ids) and self.snapshot.ids[place] == source:
+            source = self._generators[name].because(code, history)
+            place = self._row(source) if source is not None and source not in exclude else -1
+            if place >= 0:
                 return f"Because you watched {self.snapshot.titles[place]}"
-        genres = self.snapshot.genres[int(self._row_of_code[code])]
+        genres = self.snapshot.genres[row]
         return f"Popular in {genres[0]}" if genres else "Popular now"
 
 
-def _proposers(blended: Blended, code: int) -> tuple[str, ...]:
-    """The generators that proposed this candidate, the one that ranked it highest first."""
-    place = int(np.flatnonzero(blended.codes[0] == code)[0])
+def _proposers(blended: Blended, place: int) -> tuple[str, ...]:
+    """The generators that proposed the candidate at this place of the blend, the one that ranked it highest first."""
+    if place >= blended.codes.shape[1]:
+        return ()
     ranks = {name: int(rank[0, place]) for name, rank in blended.ranks.items() if rank[0, place] >= 0}
     return tuple(sorted(ranks, key=lambda name: ranks[name]))
 
 
-def user_columns(row: Mapping[str, object], names: Iterable[str] = ()) -> dict[str, np.ndarray]:
-    """A member's online row as columns of one row: (1,) objects, None or () = absent; packed (1, d), no width = absent.
-
-    ``names`` are absent where the row lacks them: a page is made although the feature store was never reached.
-    """
-    columns: dict[str, np.ndarray] = {name: np.zeros((1, 0)) for name in PACKED}
-    columns |= {name: _listed(row.get(name)) for name in LISTED}
-    for name in (*USER_NEEDS, *SESSION_NEEDS, *names):
-        columns.setdefault(name, np.array([None], dtype=object))
-    for name, value in row.items():
-        if name in LISTED:
-            continue
-        if isinstance(value, (list, tuple, np.ndarray)):
-            columns[name] = np.asarray(value, dtype=np.float32)[None, :]
-        elif name not in PACKED:
-            columns[name] = np.array([None if value != value else value], dtype=object)
-    return columns
-
-
-def _listed(value: object) -> np.ndarray:
-    """(1,) objects: a tuple, empty where absent."""
-    column = np.empty(1, dtype=object)
-    column[0] = tuple(value) if isinstance(value, (list, tuple, np.ndarray)) else ()
-    return column
+def _country(request: PageRequest, user_row: Mapping[str, object]) -> str | None:
+    return request.country or _word(user_row, "user_country")
 
 
 def _word(row: Mapping[str, object], name: str) -> str | None:
     value = row.get(name)
     return value if isinstance(value, str) else None
-
-
-def _explored(item: PageItem, draw: Draw, ids: np.ndarray) -> PageItem:
-    """The item with its draw: what else could have stood here, and how probable each was."""
-    return PageItem(
-        media_id=item.media_id,
-        title=item.title,
-        position=item.position,
-        score=item.score,
-        policy=EXPLORATION,
-        propensity=draw.propensity,
-        reason="Something different",
-        generators=item.generators,
-        action_set=tuple(str(ids[action]) for action in draw.actions),
-        action_propensities=draw.probabilities,
-    )
 
 
 def popular(pager: Pager, history: History, k: int) -> list[str]:

@@ -28,9 +28,11 @@ from pipelines.judgement import Judgement, judge
 from pipelines.metrics.drift import sketch
 from pipelines.promotion import job as promotion
 from pipelines.promotion.job import PromotionResult
+from pipelines.ranking import DEFAULT
 from pipelines.ranking import job as ranking
 from pipelines.rerank.diversity import DiversityConfig
 from pipelines.rerank.exploration import ExplorationConfig
+from pipelines.rerank.filters import FiltersConfig
 from pipelines.rerank.ordering import OrderingConfig
 from pipelines.training_data import job as training_data
 from pipelines.training_data.integrity import require_green
@@ -116,16 +118,17 @@ def fit_generators(settings: Settings, window: Window, *, seed: int) -> None:
     candidates.fit(settings, window, into=into, seed=seed, folder=staging(settings, window) / CHECKPOINTS)
 
 
-def ranker_inputs(settings: Settings) -> list[str]:
-    """What a ranker reads: the features of the data set, and the generators' scores."""
-    return [*inputs(Lake(settings.lake_path).dataset), *scores.names()]
+def ranker_inputs(settings: Settings, method: str | None = None) -> list[str]:
+    """What a ranker reads: the features of the data set, the generators' scores, and what a method asks for beside."""
+    beside = ranking.configured(method, {}).READS if method else ()
+    return [*inputs(Lake(settings.lake_path).dataset), *scores.names(), *beside]
 
 
-def fit_ranker(settings: Settings, window: Window, *, seed: int, method: str = "gbdt") -> None:
+def fit_ranker(settings: Settings, window: Window, *, seed: int, method: str = DEFAULT) -> None:
     """Fit and calibrate the ranker into the release folder that holds the generators; DataError on a red one."""
     require_green(training_data.report_of(settings, window))
     into = staging(settings, window) / RELEASE
-    ranking.fit(settings, window, names=ranker_inputs(settings), into=into, seed=seed, method=method)
+    ranking.fit(settings, window, names=ranker_inputs(settings, method), into=into, seed=seed, method=method)
 
 
 def seal(
@@ -157,6 +160,7 @@ def seal(
         settings={
             "blend": candidates.load_blend(folder).model_dump(mode="json"),
             "ordering": OrderingConfig().model_dump(mode="json"),
+            "filters": FiltersConfig().model_dump(mode="json"),
             "diversity": DiversityConfig().model_dump(mode="json"),
             "exploration": ExplorationConfig().model_dump(mode="json"),
             "window": window.model_dump(mode="json"),

@@ -1,8 +1,9 @@
-"""The media snapshot: every title with its features and texts, and what members watched, held in memory by serving.
+"""The media snapshot: every title with its features and texts, and what members watched and are, held in memory.
 
 It is refreshed far more often than a release, has a version of its own, and is swapped whole:
 
-    snapshots/<version>/media.parquet, histories.parquet, and the files of pipelines.features.kept
+    snapshots/<version>/media.parquet, histories.parquet, unheeded.parquet, titles.arrow, and the files of
+                         pipelines.features.kept
     snapshots/CURRENT                    the version that serving should hold
 """
 
@@ -21,15 +22,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.adapters.feature_store import FeatureStore
-from pipelines.candidates.interactions import catalogue, histories
+from pipelines.candidates.interactions import histories, media_table
+from pipelines.candidates.members import TYPES, contexts
 from pipelines.core.contracts import Features, History, Ids
 from pipelines.core.errors import DataError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.features import kept
+from pipelines.rerank.fatigue import NOBODY, Unheeded, unheeded
 
 FOLDER, CURRENT = "snapshots", "CURRENT"
-MEDIA, HISTORIES = "media.parquet", "histories.parquet"
+MEDIA, HISTORIES, UNHEEDED, TITLES = "media.parquet", "histories.parquet", "unheeded.parquet", "titles.arrow"
 TEXTS = ("title", "genres", "rights_countries", "series_id", "creator")
 WINDOW = ("platform_at", "leaves_at")
 KEPT = 3
@@ -54,9 +57,13 @@ class MediaSnapshot:
     closes: Moments
     groups: list[str | None]
     histories: Mapping[str, History]
+    described: pa.Table | None = None
+    """The columns of ``media`` in the order of ids, mapped from the disk; None in a snapshot that was made without."""
+    unheeded: Unheeded = NOBODY
+    """What members were recommended without success; nothing in a snapshot that was made before this was counted."""
 
     def history(self, user_id: str) -> History:
-        """What the member had watched when the snapshot was made; empty for a stranger."""
+        """What the member had watched when the snapshot was made, and what was known of them; empty for a stranger."""
         return self.histories.get(user_id, History())
 
     @classmethod
@@ -64,7 +71,7 @@ class MediaSnapshot:
         """DataError names a file that is missing."""
         try:
             media = pq.read_table(folder / MEDIA)
-            watched = pq.read_table(folder / HISTORIES).to_pydict()
+            members = pq.read_table(folder / HISTORIES)
         except FileNotFoundError as exc:
             raise DataError(f"snapshot {folder} is not whole ({exc}): run refresh_features") from exc
         texts = {name: media[f"text_{name}"].to_pylist() for name in TEXTS}
@@ -82,9 +89,11 @@ class MediaSnapshot:
             closes=closes,
             groups=[s or c for s, c in zip(texts["series_id"], texts["creator"], strict=True)],
             histories={
-                user: History(tuple(own), (1.0,) * len(own))
-                for user, own in zip(watched["user_id"], watched["media"], strict=True)
+                user: History(tuple(own), (1.0,) * len(own), known)
+                for (user, known), own in zip(contexts(members), members["media"].to_pylist(), strict=True)
             },
+            described=_mapped(folder / TITLES),
+            unheeded=Unheeded(pq.read_table(folder / UNHEEDED)) if (folder / UNHEEDED).exists() else NOBODY,
         )
 
 
@@ -108,11 +117,16 @@ def _moments(column: pa.ChunkedArray) -> Moments:
     return np.asarray(column.cast(pa.timestamp("us")).to_numpy(), dtype="datetime64[us]")
 
 
-def build(settings: Settings, at: datetime) -> tuple[pa.Table, pa.Table]:
-    """(media, histories) as known at ``at``: features from the same Feast views that training joins."""
+def _mapped(file: Path) -> pa.Table | None:
+    """The table stays on the disk, also after its file is removed."""
+    return pa.ipc.open_file(pa.memory_map(str(file))).read_all() if file.exists() else None
+
+
+def build(settings: Settings, at: datetime) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """(media, histories, titles) as known at ``at``: features from the same Feast views that training joins."""
     lake = Lake(settings.lake_path)
-    ids = catalogue(lake, at)
-    rows = FeatureStore(settings).media_rows(ids.tolist(), at)
+    described = media_table(lake, at)
+    rows = FeatureStore(settings).media_rows(described["media_id"].to_pylist(), at)
     rows = rows.drop(columns=[c for c in rows.columns if c.startswith("event_timestamp")])
     titles = lake.read("media", columns=["media_id", *TEXTS, *WINDOW])
     places = pc.index_in(pa.array(rows.media_id, type=pa.string()), value_set=titles["media_id"].combine_chunks())
@@ -120,18 +134,25 @@ def build(settings: Settings, at: datetime) -> tuple[pa.Table, pa.Table]:
     for kind, names in (("text", TEXTS), ("window", WINDOW)):
         for name in names:
             media = media.append_column(f"{kind}_{name}", titles[name].take(places))
-    watched = histories(lake, at)
-    lists = pa.array([list(history.media) for history in watched.values()], type=pa.list_(pa.string()))
-    return media, pa.table({"user_id": pa.array(list(watched), type=pa.string()), "media": lists})
+    members = histories(lake, at)
+    lists = pa.array([list(history.media) for history in members.values()], type=pa.list_(pa.string()))
+    known = {
+        name: pa.array([history.context.get(name) for history in members.values()], type=type_)
+        for name, type_ in TYPES.items()
+    }
+    return media, pa.table({"user_id": pa.array(list(members), type=pa.string()), "media": lists, **known}), described
 
 
 def write(settings: Settings, at: datetime, folder: Path) -> Path:
     """Write the snapshot as of ``at`` into a fresh folder."""
-    media, watched = build(settings, at)
+    media, members, described = build(settings, at)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     pq.write_table(media, folder / MEDIA)
-    pq.write_table(watched, folder / HISTORIES)
+    pq.write_table(members, folder / HISTORIES)
+    with pa.ipc.new_file(folder / TITLES, described.schema) as file:
+        file.write_table(described)
+    pq.write_table(unheeded(Lake(settings.lake_path), at), folder / UNHEEDED, compression="zstd")
     return folder
 
 
@@ -140,7 +161,8 @@ def publish(settings: Settings, at: datetime) -> str:
     root = settings.root / FOLDER
     staged = write(settings, at, root / f".staged-{os.getpid()}")
     kept.write(Lake(settings.lake_path), at, staged)
-    content = b"".join((staged / name).read_bytes() for name in (MEDIA, HISTORIES, *kept.FILES))
+    files = (MEDIA, HISTORIES, UNHEEDED, TITLES, *kept.FILES)
+    content = b"".join((staged / name).read_bytes() for name in files)
     version = f"{at.astimezone(UTC):%Y%m%dT%H%M}-{hashlib.sha256(content).hexdigest()[:8]}"
     if (root / version).exists():
         shutil.rmtree(staged)

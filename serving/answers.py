@@ -5,14 +5,18 @@ import math
 import uuid
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from pipelines.adapters.event_store import EventStore
-from pipelines.core.contracts import History
+from pipelines.candidates.members import GENRE
+from pipelines.core.contracts import CHOSEN, History
 from pipelines.core.engagement import POSITIVE_ABOVE
 from pipelines.core.errors import StackError
 from pipelines.page import PageItem, PageRequest
+from pipelines.rerank.pins import Rules
+from serving.explanation import explanation
 from serving.recommender import Live, Recommendation, Recommender
 from serving.refusals import Refusal
 from serving.schemas import PageAsked
@@ -28,7 +32,7 @@ def answer(asked: PageAsked, at: datetime, service: Service) -> dict[str, Any]:
 
     Media that were taken down are on no page, not even on one that was given before.
     """
-    recommender, store, down = service.recommender, service.store, service.takedowns.media
+    recommender, store, down = service.recommender, service.store, service.decisions.down
     earlier = _earlier(asked, store) if asked.request_id else None
     if earlier:
         return _without(earlier, down)
@@ -36,20 +40,22 @@ def answer(asked: PageAsked, at: datetime, service: Service) -> dict[str, Any]:
     if live is None:
         raise Refusal(503, "champion", str(recommender.problem), "GET /readyz says when pages can be served")
     request = _request(asked, at)
-    history, dismissed, unheard = _lately(asked.user_id, at, recommender, store)
+    lately = _lately(asked.user_id, at, live, recommender, store)
     recent = service.recent.as_at if asked.at else service.recent.row
-    recommended = recommender.recommend(live, request, history, dismissed | down, recent)
-    given = _given(asked, recommended, [unheard, service.recent.trouble])
+    rules = Rules(service.decisions.pins, lately.shown)
+    recommended = recommender.recommend(live, request, lately.history, lately.dismissed | down, recent, rules)
+    given = _given(asked, recommended, [lately.trouble, service.recent.trouble])
+    why = {"explanation": explanation(recommended, request, lately.history, down)} if asked.explain else {}
     try:
         before = store.record_page(request.request_id, given, _impressions(asked, request, recommended), at)
     except StackError as exc:
         log.error("request %s was answered but not logged", request.request_id, exc_info=exc)
         lacks = [*given["degradations"], NOT_LOGGED]
-        return given | {"degraded": True, "degradations": lacks}
+        return given | why | {"degraded": True, "degradations": lacks}
     if before:
         return _without(_same_member(before, asked), down)
     service.feature_log.offer(request, recommended)
-    return given
+    return given | why
 
 
 def _request(asked: PageAsked, at: datetime) -> PageRequest:
@@ -62,6 +68,7 @@ def _request(asked: PageAsked, at: datetime) -> PageRequest:
         time_zone=asked.time_zone,
         surface=asked.surface,
         k=asked.k,
+        rows=asked.rows,
     )
 
 
@@ -85,22 +92,48 @@ def _without(page: dict[str, Any], down: AbstractSet[str]) -> dict[str, Any]:
     return page | {"items": [item for item in page["items"] if item["media_id"] not in down]}
 
 
-def _lately(
-    user_id: str, at: datetime, recommender: Recommender, store: EventStore
-) -> tuple[History, set[str], str | None]:
-    """The member's history with what was watched since the snapshot, what was dismissed, and what is wrong."""
+@dataclass(frozen=True)
+class Lately:
+    """What a member did up to now. shown: how often each title was shown since the snapshot. trouble: what is wrong."""
+
+    history: History
+    dismissed: AbstractSet[str] = frozenset()
+    shown: Mapping[str, int] = field(default_factory=dict)
+    trouble: str | None = None
+
+
+def _lately(user_id: str, at: datetime, live: Live, recommender: Recommender, store: EventStore) -> Lately:
+    """The member's history with what was watched and chosen since the snapshot, and what else the event store tells."""
     history = recommender.history(user_id)
     try:
         watches = store.latest("watches", user_id, at, RECENT)
         dismissed = {row["media_id"] for row in store.latest("dismissals", user_id, at, RECENT)}
+        chosen = [row["value"] for row in store.latest("preferences", user_id, at, RECENT) if row["kind"] == GENRE]
+        shown = _shown(user_id, at, live, store)
     except StackError as exc:
         log.error("the event store did not answer for a member's recent events", exc_info=exc)
-        return history, set(), "the event store is down: today's events are not considered"
+        return Lately(history, trouble="the event store is down: today's events are not considered")
     kept = recommender.kept()
     enough = kept.positive_above if kept else POSITIVE_ABOVE
     fresh = {row["media_id"]: None for row in watches if (row["completion"] or 0.0) > enough}
     media = (*(m for m in history.media if m not in fresh), *fresh)
-    return History(media, (1.0,) * len(media), history.context), dismissed, None
+    known = _with_chosen(history.context, chosen)
+    return Lately(History(media, (1.0,) * len(media), known), dismissed, shown)
+
+
+def _with_chosen(context: Mapping[str, object], chosen: list[str]) -> Mapping[str, object]:
+    """What is known of the member, and the genres that they chose since."""
+    before = context.get(CHOSEN, ())
+    genres = (*before, *chosen) if isinstance(before, tuple) else tuple(chosen)
+    return {**context, CHOSEN: tuple(dict.fromkeys(genres))} if chosen else context
+
+
+def _shown(user_id: str, at: datetime, live: Live, store: EventStore) -> dict[str, int]:
+    """How often each title was shown to the member since the snapshot, which knows of what was before."""
+    rules = live.pager.filters
+    if rules.most_without_success is None or live.kept is None:
+        return {}
+    return store.times_shown(user_id, max(live.kept.at, at - timedelta(days=rules.days)), at)
 
 
 def _given(asked: PageAsked, recommended: Recommendation, troubles: list[str | None]) -> dict[str, Any]:
@@ -129,6 +162,7 @@ def _item(item: PageItem, request_id: str, live: Live) -> Mapping[str, Any]:
         "score": _score(item),
         "propensity": item.propensity,
         "policy": item.policy,
+        "row": item.row,
     }
 
 

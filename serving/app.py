@@ -13,11 +13,11 @@ from pipelines.adapters.event_store import EventStore
 from pipelines.core import settings as environment
 from pipelines.core.settings import Settings
 from serving import refusals, routes, security
+from serving.decisions import Decisions
 from serving.feature_log import FeatureLog
 from serving.recent import RecentFeatures
 from serving.recommender import Recommender
 from serving.service import Service
-from serving.takedowns import Takedowns
 
 PAGE = Path(__file__).with_name("page")
 ONLY_OURS = {"Content-Security-Policy": "default-src 'self'", "Referrer-Policy": "no-referrer"}
@@ -32,14 +32,14 @@ def create_app(
     settings = settings or environment.load()
     recommender = recommender or Recommender(settings)
     store = EventStore(settings.event_store_address)
-    takedowns = Takedowns(store, poll_seconds=settings.champion_poll_seconds)
+    decisions = Decisions(store, poll_seconds=settings.champion_poll_seconds)
     recent = RecentFeatures(store, recommender.kept, recommender.online)
     feature_log = FeatureLog(store, settings.feature_log_share)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         store.migrate()
-        takedowns.start()
+        decisions.start()
         recommender.start()
         recent.start()
         feature_log.start()
@@ -49,13 +49,13 @@ def create_app(
             recent.close()
             feature_log.close()
             recommender.close()
-            takedowns.close()
+            decisions.close()
             store.close()
 
     summary = "A member and a context in, an ordered page out."
     # FastAPI's own reference loads its script from another host: offline it is a blank page.
     app = FastAPI(title="Marquee", summary=summary, lifespan=life, docs_url=None, redoc_url=None)
-    service = Service(settings, recommender, store, takedowns, recent, feature_log, clock)
+    service = Service(settings, recommender, store, decisions, recent, feature_log, clock)
     app.include_router(routes.guarded(service, security.guard(settings)))
     app.include_router(routes.health(service))
     refusals.install(app)

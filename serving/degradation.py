@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Protocol
 
 from pipelines.core.contracts import History
-from pipelines.page import Page, PageItem, Pager, PageRequest, popular
-from pipelines.rerank.filters import on_platform
+from pipelines.page import Page, PageItem, Pager, PageRequest
+from pipelines.rerank.trace import Trace
 
 log = logging.getLogger(__name__)
 POPULARITY = "popularity"
@@ -100,21 +100,15 @@ class PatientRows:
 def popular_page(
     pager: Pager, request: PageRequest, user_row: UserRow, history: History, exclude: AbstractSet[str]
 ) -> Page:
-    """What most members like, unscored: the page when the ranker fails. Window, rights and exclusions hold."""
-    country = request.country or user_row.get("user_country")
-    place = {media: row for row, media in enumerate(pager.snapshot.ids.tolist())}
-    here = on_platform(pager.snapshot.opens, pager.snapshot.closes, request.at)
-    hidden = exclude | set(history.media)
-    may = (
-        media
-        for media in popular(pager, history, len(place))
-        if media in place and here[place[media]] and media not in hidden
-        if _held(pager.snapshot.rights[place[media]], country)
-    )
+    """What most members like, unscored: the page when the ranker fails. Every filter but the one on what was shown too
+    often holds; pins and boosts do not.
+    """
+    liked, rows = pager.popular(history)
+    reasons = pager.hindered(liked, rows, request, user_row, history, exclude)
     items = tuple(
         PageItem(
-            media_id=media,
-            title=pager.snapshot.titles[place[media]],
+            media_id=str(pager.snapshot.ids[row]),
+            title=pager.snapshot.titles[row],
             position=position,
             score=math.nan,
             policy=POPULARITY,
@@ -122,10 +116,7 @@ def popular_page(
             reason="Popular now",
             generators=(POPULARITY,),
         )
-        for position, media in zip(range(request.k), may, strict=False)
+        for position, row in enumerate(rows[reasons == 0][: request.k].tolist())
     )
-    return Page(request.request_id, pager.release.release_id, pager.snapshot.version, items)
-
-
-def _held(countries: list[str] | None, country: object) -> bool:
-    return countries is None or country in countries
+    version = pager.snapshot.version
+    return Page(request.request_id, pager.release.release_id, version, items, Trace(liked, reasons))

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from pipelines.adapters.event_store import EventStore
 from serving.refusals import reason
-from serving.schemas import EVENT, AnyEvent, Click, Dismissal, EventsHeard, Rejected, Search, Session, Watch
+from serving.schemas import EVENT, AnyEvent, Click, Dismissal, EventsHeard, Preference, Rejected, Search, Session, Watch
 
 AHEAD = timedelta(minutes=5)
 """How far a member's clock may run ahead of ours; what it says happened after now counts as of now, here and later."""
@@ -82,8 +82,11 @@ def _strange_impression(event: AnyEvent, shown: Shown) -> str | None:
     return None
 
 
-def _row(event: Watch | Search | Session | Dismissal, now: datetime) -> tuple[str, dict[str, Any]]:
-    common = {"user_id": event.user_id, "session_id": event.session_id, "available_at": now}
+def _row(event: Watch | Search | Session | Dismissal | Preference, now: datetime) -> tuple[str, dict[str, Any]]:
+    who = {"user_id": event.user_id, "available_at": now}
+    if isinstance(event, Preference):
+        return "preferences", who | {"chosen_at": event.at, "kind": event.kind, "value": event.value}
+    common = who | {"session_id": event.session_id}
     asked = common | {"request_id": event.request_id}
     if isinstance(event, Session):
         return "sessions", common | {"started_at": event.at, "ended_at": event.ended_at, "device": event.device}

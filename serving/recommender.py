@@ -20,6 +20,7 @@ from pipelines.features import kept
 from pipelines.features.kept import Kept
 from pipelines.features.sequence import Row
 from pipelines.page import Page, Pager, PageRequest, load_release
+from pipelines.rerank.pins import NO_RULES, Rules
 from serving.degradation import PatientRows, UserRow, UserRows, popular_page
 from serving.recent import Online
 
@@ -185,7 +186,7 @@ class Recommender:
         return media_id in self.live.rows if self.live else None
 
     def history(self, user_id: str) -> History:
-        """What the member had watched when the snapshot was made."""
+        """What the member had watched when the snapshot was made, and what was known of them."""
         return self.live.pager.snapshot.history(user_id) if self.live else History()
 
     def some_members(self, limit: int) -> list[str]:
@@ -212,7 +213,13 @@ class Recommender:
         return self.live.kept if self.live else None
 
     def recommend(
-        self, live: Live, request: PageRequest, history: History, exclude: AbstractSet[str], recent: Recent
+        self,
+        live: Live,
+        request: PageRequest,
+        history: History,
+        exclude: AbstractSet[str],
+        recent: Recent,
+        rules: Rules = NO_RULES,
     ) -> Recommendation:
         """The page, from whatever works. ``recent`` knows what the member did in the last moments."""
         # Asked before the online store: a row that arrives there between the two questions would be in neither answer.
@@ -221,10 +228,11 @@ class Recommender:
         told = recent(request.user_id, request.at, missing=True) if missing and told is None else told
         user_row = {**user_row, **(told or {})}
         degradations = [missing] if missing else []
-        known = bool(history.media) or (None if missing else any(v is not None for v in user_row.values()))
+        found = None if missing else any(v is not None for v in user_row.values())
+        known = bool(history.media or history.context) or found
         used: UserRow | None = user_row
         try:
-            page = live.pager.assemble(request, user_row, history, exclude)
+            page = live.pager.assemble(request, user_row, history, exclude, rules)
         except Exception as exc:
             log.error("the ranker failed for request %s", request.request_id, exc_info=exc)
             page = popular_page(live.pager, request, user_row, history, exclude)

@@ -13,6 +13,10 @@ from serving.schemas import (
     EventsSent,
     PageAsked,
     PageGiven,
+    PinAsked,
+    PinGiven,
+    PinHeld,
+    PinLifted,
     Refused,
     TakedownAsked,
     TakedownGiven,
@@ -44,12 +48,33 @@ def guarded(service: Service, guard: Callable[..., None]) -> APIRouter:
     def decide_takedown(asked: TakedownAsked) -> TakedownGiven:
         at, down = service.moment(asked.at), not asked.lift
         service.store.decide_takedown(asked.media_id, down=down, reason=asked.reason, at=at)
-        service.takedowns.refresh()
+        service.decisions.refresh()
         return TakedownGiven(media_id=asked.media_id, down=down, known=service.recommender.knows(asked.media_id))
 
     @router.get("/takedowns", summary="What is taken down, since when and why")
     def takedowns() -> list[TakedownHeld]:
         return [TakedownHeld(**held) for held in service.store.takedowns()]
+
+    @router.post("/pins", summary="Hold a title at a slot of every page, or boost it, until a moment")
+    def pin(asked: PinAsked) -> PinGiven:
+        at = service.moment(asked.at)
+        if asked.until <= at:
+            raise Refusal(422, "until", "it is over already", "name a moment to come", asked.until.isoformat())
+        made = service.store.decide_pin(asked.model_dump(exclude={"at"}), at=at)
+        service.decisions.refresh()
+        return PinGiven(**made, known=service.recommender.knows(asked.media_id))
+
+    @router.delete("/pins/{number}", summary="Lift a pin or a boost")
+    def lift_pin(number: int) -> PinLifted:
+        if not service.store.lift_pin(number, service.moment(None)):
+            raise Refusal(404, "number", "no pin or boost of this number holds", "GET /v1/pins lists them", number)
+        service.decisions.refresh()
+        return PinLifted(number=number)
+
+    @router.get("/pins", summary="What is pinned and boosted, where, until when and why")
+    def pins() -> list[PinHeld]:
+        now = service.moment(None)
+        return [PinHeld(**held) for held in service.store.pins() if held["until"] > now]
 
     @router.get("/members", summary="Some members that are known, to try the page with")
     def members(limit: int = Query(8, ge=1, le=100, description="how many, 1 to 100")) -> dict[str, list[str]]:

@@ -49,7 +49,9 @@ class PageAsked(Body):
     country: Name | None = Field(None, description="ISO 3166 alpha-2; without it the member's own")
     time_zone: Annotated[Name, AfterValidator(_zone)] | None = Field(None, description="IANA zone of the member")
     k: int = Field(10, ge=1, le=100, description="how many titles, 1 to 100")
+    rows: int = Field(0, ge=0, le=20, description="arrange the page in so many titled rows at most; 0: one list")
     at: AwareDatetime | None = Field(None, description="embedded profile only: answer as at this moment")
+    explain: bool = Field(False, description="say why each title is where it is, and why others are not shown")
 
 
 class Item(BaseModel):
@@ -63,7 +65,40 @@ class Item(BaseModel):
     reason: str = Field(description="why it is here, for the member")
     score: float | None = Field(description="the probability that the member watches it")
     propensity: float = Field(description="the probability with which the policy put it here")
-    policy: str = Field(description="ranked, exploration or popularity")
+    row: str | None = Field(None, description="the heading it stands under, where rows were asked for")
+    policy: str = Field(description="ranked, exploration, pinned or popularity")
+
+
+class Moved(BaseModel):
+    """One step of reranking moved a title."""
+
+    start: int = Field(alias="from", description="0 is first")
+    to: int
+    why: str
+
+
+class ItemExplained(BaseModel):
+    """Why a title is where it is."""
+
+    media_id: str
+    generators: list[str] = Field(description="who proposed it, who ranked it highest first")
+    features: dict[str, float] = Field(description="the five that weighed most, by their part in the log odds")
+    moves: list[Moved] = Field(description="what reranking did to it, step by step, from the ranker's order on")
+
+
+class NotShown(BaseModel):
+    """A candidate that may not be shown, and the first reason that holds."""
+
+    media_id: str
+    reason: str
+
+
+class Explanation(BaseModel):
+    """Why the page is as it is."""
+
+    items: list[ItemExplained]
+    removed: list[NotShown] = Field(description="candidates that fell out, 100 at most")
+    removed_by_reason: dict[str, int] = Field(description="how many fell out, all of them")
 
 
 class PageGiven(BaseModel):
@@ -77,6 +112,7 @@ class PageGiven(BaseModel):
     degraded: bool
     degradations: list[str]
     items: list[Item]
+    explanation: Explanation | None = Field(None, description="null: not asked for, or answered before")
 
 
 class Event(Body):
@@ -136,11 +172,20 @@ class Dismissal(Event):
     media_id: Id
 
 
-AnyEvent = Watch | Search | Session | Click | Dismissal
+class Preference(Event):
+    """A member said what they like, as at onboarding: a genre, a title, a person."""
+
+    type: Literal["preference"]
+    kind: Name
+    value: Id
+
+
+AnyEvent = Watch | Search | Session | Click | Dismissal | Preference
 EVENT: TypeAdapter[AnyEvent] = TypeAdapter(Annotated[AnyEvent, Field(discriminator="type")])
 EVENT_DOC = """each one of:
 `watch` media_id, watched_seconds or completion, total_seconds?, completion?, impression_id?;
 `search` query; `session` session_id, ended_at?; `click` impression_id; `dismissal` media_id;
+`preference` kind (genre, title or person), value;
 all with event_id, user_id, at (ISO 8601 with a zone), session_id?, request_id?, device?"""
 
 
@@ -187,6 +232,59 @@ class TakedownHeld(BaseModel):
     media_id: str
     decided_at: AwareDatetime
     reason: str
+
+
+class PinHeld(BaseModel):
+    """A title that is pinned to a ``slot``, or boosted by a ``factor``; null country or surface: on all."""
+
+    number: int
+    media_id: str
+    slot: int | None
+    factor: float | None
+    country: str | None
+    surface: str | None
+    until: AwareDatetime
+    reason: str
+    decided_at: AwareDatetime
+
+
+class PinAsked(Body):
+    """A title for a ``slot`` (0 is first), or a ``factor`` for its score, until a moment; for all, or where it says.
+
+    Nobody is shown what they may not see. A later one on the same title, country and surface replaces it.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"media_id": "m7", "slot": 0, "until": "2026-03-08T00:00:00Z", "reason": "the finale"}]
+        }
+    )
+    media_id: Id
+    slot: int | None = Field(None, ge=0, le=99)
+    factor: float | None = Field(None, gt=0, le=1000, allow_inf_nan=False)
+    country: Name | None = Field(None, description="ISO 3166 alpha-2")
+    surface: Name | None = None
+    until: AwareDatetime
+    reason: Annotated[str, Field(min_length=1, max_length=1000)]
+    at: AwareDatetime | None = Field(None, description="embedded profile only: decided at this moment")
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> "PinAsked":
+        if (self.slot is None) == (self.factor is None):
+            raise ValueError("is a pin with a slot or a boost with a factor: send one of them")
+        return self
+
+
+class PinGiven(PinHeld):
+    """What holds now. Every process that serves pages knows it within seconds."""
+
+    known: bool | None = Field(description="false: no title of this id is served; look for a typing error")
+
+
+class PinLifted(BaseModel):
+    """What holds no more."""
+
+    number: int
 
 
 class Rejected(BaseModel):

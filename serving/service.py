@@ -6,11 +6,11 @@ from datetime import datetime
 
 from pipelines.adapters.event_store import EventStore
 from pipelines.core.settings import Settings
+from serving.decisions import Decisions
 from serving.feature_log import FeatureLog
 from serving.recent import RecentFeatures
 from serving.recommender import Recommender
 from serving.refusals import Refusal
-from serving.takedowns import Takedowns
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Service:
     settings: Settings
     recommender: Recommender
     store: EventStore
-    takedowns: Takedowns
+    decisions: Decisions
     recent: RecentFeatures
     feature_log: FeatureLog
     clock: Callable[[], datetime]

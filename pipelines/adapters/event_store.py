@@ -13,7 +13,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from pipelines.adapters.event_tables import METADATA, PAGES, SERVED, TABLES, TAKEDOWNS
+from pipelines.adapters.event_tables import METADATA, PAGES, PINS, SERVED, TABLES, TAKEDOWNS
 from pipelines.core import tables
 from pipelines.core.errors import DataError, SettingsError, StackError
 
@@ -168,7 +168,7 @@ class EventStore:
     def latest(self, table: str, user_id: str, before: datetime, limit: int) -> list[dict[str, Any]]:
         """A member's last rows of a table before a moment, oldest first."""
         target = _known(table)
-        moment = target.c[str(tables.TABLES[table].time)]
+        moment = target.c[str(tables.TABLES[table].moment)]
         wanted = (
             target.select().where(target.c.user_id == user_id, moment < before).order_by(moment.desc()).limit(limit)
         )
@@ -199,7 +199,7 @@ class EventStore:
         """The rows of events before ``start`` that became known in [start, end): nobody read them with their day."""
         target, canonical = _known(table), tables.TABLES[table]
         known = target.c.available_at
-        wanted = target.select().where(known >= start, known < end, target.c[str(canonical.time)] < start)
+        wanted = target.select().where(known >= start, known < end, target.c[str(canonical.moment)] < start)
         with self._connected() as connection:
             rows = [dict(row) for row in connection.execute(wanted.order_by(known)).mappings()]
         return pa.Table.from_pylist(rows, canonical.schema())
@@ -207,7 +207,7 @@ class EventStore:
     def batches(self, table: str, start: datetime, end: datetime) -> Iterator[pa.RecordBatch]:
         """What ``read`` reads, 10,000 rows at a time."""
         target, canonical = _known(table), tables.TABLES[table]
-        moment = target.c[str(canonical.time)]
+        moment = target.c[str(canonical.moment)]
         wanted = (
             target.select().where(moment >= start, moment < end).order_by(moment, *(target.c[k] for k in canonical.key))
         )
@@ -247,6 +247,44 @@ class EventStore:
                 for row in connection.execute(held).mappings()
             ]
 
+    def decide_pin(self, pin: Mapping[str, Any], *, at: datetime) -> dict[str, Any]:
+        """Keep the decision to pin a media (``slot``) or to boost it (``factor``); as ``pins`` gives it.
+
+        pin: media_id, slot or factor, country, surface, until, reason. It replaces an earlier decision of its kind on
+        this media, country and surface; what is over by ``at`` is closed.
+        """
+        kind = PINS.c.slot.is_(None) if pin.get("slot") is None else PINS.c.slot.is_not(None)
+        same = [PINS.c[name].is_not_distinct_from(pin.get(name)) for name in ("media_id", "country", "surface")]
+        replaced = PINS.c.lifted_at.is_(None) & (sa.and_(kind, *same) | (PINS.c.until <= at))
+        decision = {**pin, "decided_at": at}
+        with self._connected() as connection:
+            connection.execute(sa.update(PINS).where(replaced).values(lifted_at=at))
+            made = connection.execute(sa.insert(PINS).returning(PINS), decision).mappings().one()
+        return _pin(made)
+
+    def lift_pin(self, number: int, at: datetime) -> bool:
+        """Undo a decision; whether it held."""
+        held = (PINS.c.number == number) & PINS.c.lifted_at.is_(None)
+        with self._connected() as connection:
+            return bool(connection.execute(sa.update(PINS).where(held).values(lifted_at=at)).rowcount)
+
+    def pins(self) -> list[dict[str, Any]]:
+        """Every decision that is not lifted, in their order; one that is over by now may be among them."""
+        held = PINS.select().where(PINS.c.lifted_at.is_(None)).order_by(PINS.c.number)
+        with self._connected() as connection:
+            return [_pin(row) for row in connection.execute(held).mappings()]
+
+    def times_shown(self, user_id: str, since: datetime, before: datetime) -> dict[str, int]:
+        """How often each media was shown to a member in [since, before)."""
+        shown = TABLES["impressions"]
+        wanted = (
+            sa.select(shown.c.media_id, sa.func.count())
+            .where(shown.c.user_id == user_id, shown.c.shown_at >= since, shown.c.shown_at < before)
+            .group_by(shown.c.media_id)
+        )
+        with self._connected() as connection:
+            return {row[0]: row[1] for row in connection.execute(wanted)}
+
     def differences(self) -> list[Any]:
         """How the database's schema differs from the canonical tables: nothing, once it is migrated."""
         from alembic.autogenerate import compare_metadata
@@ -284,6 +322,10 @@ def _use_write_ahead_log(connection: Any) -> None:
             if time.monotonic() > until:
                 raise
             time.sleep(0.02)
+
+
+def _pin(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(name): value for name, value in row.items() if name != "lifted_at"}
 
 
 def _known(table: str) -> sa.Table:

@@ -10,7 +10,8 @@ from sqlalchemy.dialects import postgresql
 from pipelines.core import tables
 from pipelines.core.errors import DataError
 
-EVENTS = tuple(tables.TABLES[name] for name in ("impressions", "watches", "searches", "sessions", "dismissals"))
+RECORDED = ("impressions", "watches", "searches", "sessions", "dismissals", "preferences")
+EVENTS = tuple(tables.TABLES[name] for name in RECORDED)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LOOKED_UP = ("user_id", "request_id", "available_at")
 """Beside the event time, what serving looks events up by, and what an export finds late ones by."""
@@ -64,7 +65,7 @@ def _table(table: tables.Table, metadata: sa.MetaData) -> sa.Table:
         for c in table.columns
     ]
     names = [name for name in LOOKED_UP if name in table.schema().names]
-    indexes = [sa.Index(f"ix_{table.name}_{name}", name) for name in (str(table.time), *names)]
+    indexes = [sa.Index(f"ix_{table.name}_{name}", name) for name in (str(table.moment), *names)]
     return sa.Table(table.name, metadata, *columns, *indexes)
 
 
@@ -90,6 +91,22 @@ TAKEDOWNS = sa.Table(
     sa.Index("ix_takedowns_media_id", "media_id"),
 )
 """Every decision to take a media down or to lift that, in the order they were made: the last one of a media holds."""
+PINS = sa.Table(
+    "pins",
+    METADATA,
+    sa.Column("number", sa.Integer(), primary_key=True),
+    sa.Column("media_id", sa.String(), nullable=False),
+    sa.Column("slot", sa.Integer()),
+    sa.Column("factor", sa.Double()),
+    sa.Column("country", sa.String()),
+    sa.Column("surface", sa.String()),
+    sa.Column("until", Moment(), nullable=False),
+    sa.Column("reason", sa.String(), nullable=False),
+    sa.Column("decided_at", Moment(), nullable=False),
+    sa.Column("lifted_at", Moment()),
+    sa.Index("ix_pins_lifted_at", "lifted_at"),
+)
+"""Every decision to pin a media to a slot, or to boost it by a factor, and when it was lifted, replaced or over."""
 SERVED = sa.Table(
     "served_features",
     METADATA,

@@ -73,8 +73,8 @@ class FittedALS:
         for group in by_length.values():
             for begin in range(0, len(group), SOLVED_TOGETHER):
                 rows = group[begin : begin + SOLVED_TOGETHER]
-                together, weights = zip(*(known[row] for row in rows), strict=True)
-                solved[rows] = self._solve(np.array(together), np.array(weights, dtype=np.float32))
+                codes, weights = (np.array([known[row][part] for row in rows]) for part in (0, 1))
+                solved[rows] = self._solve(codes, weights.astype(np.float32))
         return solved
 
     def _known(self, history: History) -> tuple[list[int], list[float]]:

@@ -2,6 +2,8 @@
 
 import json
 import tempfile
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 from pipelines.candidates import FITTED
 from pipelines.candidates.blend import BlendConfig
 from pipelines.candidates.contribution import report
-from pipelines.candidates.interactions import HISTORY_LENGTH, engaged_watches, histories, interactions
+from pipelines.candidates.interactions import HISTORY_LENGTH, asked_on, engaged_watches, histories, interactions
 from pipelines.candidates.proposed import Proposed
 from pipelines.candidates.scores import CheckpointConfig, Checkpoints, checkpoint_days
 from pipelines.candidates.weights import learn
@@ -50,7 +52,8 @@ def fit(settings: Settings, window: Window, *, into: Path, seed: int, folder: Pa
     with tempfile.TemporaryDirectory() as spare:
         held = checkpoints(settings, window, folder=folder or Path(spare), seed=seed)
         interactions(lake, days.start(window.known_from, held.zone))
-        proposed = _proposed(lake, held, window, seed)
+        since, until = (days.start(day, held.zone) for day in (window.calibrate_from, window.known_from))
+        proposed = proposals(lake, held.generators(window.calibrate_from), since, until, seed=seed)
         for name, generator in held.generators(window.known_from).items():
             kept = into / FOLDER / name
             kept.mkdir(parents=True, exist_ok=True)
@@ -62,21 +65,32 @@ def fit(settings: Settings, window: Window, *, into: Path, seed: int, folder: Pa
     return dict(config.weights)
 
 
-def _proposed(lake: Lake, held: Checkpoints, window: Window, seed: int) -> Proposed:
-    """What the generators propose to members with a history who engaged with something new on the calibration days."""
-    since, until = days.start(window.calibrate_from, held.zone), days.start(window.known_from, held.zone)
+def proposals(
+    lake: Lake,
+    generators: Mapping[str, FittedGenerator],
+    since: datetime,
+    until: datetime,
+    *,
+    seed: int,
+    most: int = MOST_MEMBERS,
+) -> Proposed:
+    """What generators fitted as of ``since`` propose to members with a history who engaged with something new before
+    ``until``; where there are more than ``most``, to a seeded draw of them.
+
+    Each is asked about as on the device of the first of those watches.
+    """
     before = histories(lake, since)
     rows = engaged_watches(lake, until).to_pandas()
-    later = rows[rows["at"] >= since].groupby("user_id")["media_id"].agg(list)
-    members = sorted(str(user) for user in later.index if user in before)
-    if len(members) > MOST_MEMBERS:
-        members = sorted(np.random.default_rng(seed).choice(members, MOST_MEMBERS, replace=False).tolist())
-    generators = held.generators(window.calibrate_from)
+    new_rows = rows[rows["at"] >= since].groupby("user_id")
+    later, device = new_rows["media_id"].agg(list), new_rows["device"].first()
+    members = sorted(str(user) for user in later.index if user in before and before[user].media)
+    if len(members) > most:
+        members = sorted(np.random.default_rng(seed).choice(members, most, replace=False).tolist())
     code = {media: place for place, media in enumerate(next(iter(generators.values())).catalogue.tolist())}
     new = {user: [code[m] for m in later[user] if m in code and m not in before[user].media] for user in members}
     asked = [user for user in members if new[user]]
-    known = [before[user] for user in asked]
-    return Proposed.of(generators, known, [new[user] for user in asked], BlendConfig().candidates)
+    told = [asked_on(before[user], device=device[user]) for user in asked]
+    return Proposed.of(generators, told, [new[user] for user in asked], BlendConfig().candidates)
 
 
 def load(release: Path) -> dict[str, FittedGenerator]:

@@ -37,14 +37,14 @@ class Proposed:
     ) -> Self:
         """Ask every generator for k; ``engaged`` holds the codes that each member engaged with later."""
         lists = {name: generator.candidates(histories, k)[0] for name, generator in generators.items()}
-        named = [np.unique(np.concatenate([own[row] for own in lists.values()])) for row in range(len(histories))]
+        named = [np.unique(np.concatenate([own[line] for own in lists.values()])) for line in range(len(histories))]
         named = [codes[codes >= 0] for codes in named]
         width = max((len(codes) for codes in named), default=0)
         ranks = {name: np.full((len(histories), width), k, dtype=np.int32) for name in lists}
         for name, own in lists.items():
-            for row, codes in enumerate(own):
+            for line, codes in enumerate(own):
                 held = codes[codes >= 0]
-                ranks[name][row, np.searchsorted(named[row], held)] = np.arange(len(held))
+                ranks[name][line, np.searchsorted(named[line], held)] = np.arange(len(held))
         wanted = [np.unique(np.asarray(codes, dtype=np.int64)) for codes in engaged]
         found = [np.flatnonzero(np.isin(codes, later)) for codes, later in zip(named, wanted, strict=True)]
         rows = np.repeat(np.arange(len(found)), [len(columns) for columns in found])

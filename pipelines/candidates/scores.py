@@ -1,5 +1,6 @@
 """What generators think of titles that others chose: features of rankers, from fits older than the row's day."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -10,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import PositiveInt
 
-from pipelines.candidates import FITTED, GENERATORS
+from pipelines.candidates import FITTED, GENERATORS, two_tower
 from pipelines.candidates.interactions import interactions
 from pipelines.candidates.known import from_lake
 from pipelines.core import days
@@ -22,6 +23,7 @@ from pipelines.core.lake import Lake
 FITTED_AT = "retrieval__at"
 """Beside the scores: as of which moment the generators that gave them were fitted; absent where none was."""
 
+LOG = logging.getLogger(__name__)
 ASKED_TOGETHER = 1024
 Places = npt.NDArray[np.int64]
 
@@ -126,6 +128,9 @@ class Checkpoints:
         except DataError:  # No title was known then: the rows of these days have no score, as on a platform's first.
             return
         for name, method in GENERATORS.items():
+            if name == "two_tower" and not two_tower.available():
+                LOG.warning("two_tower is left out of the generators: install Marquee's extra 'deep' to fit it")
+                continue
             (into / name).mkdir()
             method().fit(known, as_of=at, seed=self.seed).save(into / name)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -38,14 +38,30 @@ Features = Mapping[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
+class Shown:
+    """What was shown, and what came of it, as known at the time: one row an impression.
+
+    users, media: (n,) ids. at: (n,) datetime64[us], UTC. engaged: (n,) 1 or 0. position: (n,) float, NaN = unknown.
+    device: (n,) objects, None = unknown.
+    """
+
+    users: Ids
+    media: Ids
+    at: npt.NDArray[np.datetime64]
+    engaged: Floats
+    position: Floats
+    device: Ids
+
+
+@dataclass(frozen=True)
 class Interactions:
     """What generators learn from, as of a time: one row an engaged (user, media), most recent last within a user.
 
     users, media: (n,) ids. weight: (n,) confidence, above 0. at: (n,) datetime64[us], UTC. device: (n,) objects, None
     = unknown. catalogue: every media id that may be recommended, the code of a media is its place here.
     media_table: the canonical media columns and the declared ones, as known then, in the order of ``catalogue``.
-    member_table: USER and the columns MEMBER of every member known then. Where one of the three is None, a method does
-    without.
+    member_table: USER and the columns MEMBER of every member known then. shown: the impressions, where they are logged.
+    Where one of the four is None, a method does without.
     """
 
     users: Ids
@@ -56,6 +72,7 @@ class Interactions:
     media_table: pa.Table | None = None
     member_table: pa.Table | None = None
     device: Ids | None = None
+    shown: Shown | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +121,15 @@ class FittedGenerator(Protocol):
     def load(cls, folder: Path) -> Self: ...
 
 
+@runtime_checkable
+class Extensible(Protocol):
+    """A fitted generator that knows titles by their metadata, so that titles newer than the fit can join."""
+
+    def extended(self, media_table: pa.Table) -> FittedGenerator:
+        """The same with the rows of ``media_table`` added behind its catalogue, in their order."""
+        ...
+
+
 class CandidateGenerator(Protocol):
     """Settings of a method; ``fit`` learns from what was known at ``as_of``."""
 
@@ -117,7 +143,7 @@ class FittedRanker(Protocol):
     def feature_names(self) -> tuple[str, ...]: ...
 
     def encode(self, features: Features) -> dict[str, Floats]:
-        """Each of the given columns that the ranker uses as floats (categories become codes); floats pass unchanged.
+        """Each of the given columns that the ranker uses as numbers (categories become codes); numbers pass unchanged.
 
         Serving encodes a media snapshot once and gathers rows of it for each request.
         """
@@ -135,6 +161,10 @@ class FittedRanker(Protocol):
         """The same ranker with the calibration of another one of its kind."""
         ...
 
+    def fixing(self, values: Mapping[str, float]) -> Self:
+        """The same ranker, for which those numbers are what is told here and no longer features that it asks for."""
+        ...
+
     def explain(self, features: Features) -> list[dict[str, float]]:
         """One dict a row: feature name -> contribution to the log odds, the largest magnitudes first."""
         ...
@@ -145,9 +175,37 @@ class FittedRanker(Protocol):
     def load(cls, folder: Path) -> Self: ...
 
 
+@dataclass(frozen=True)
+class Span:
+    """The values of a setting that a search may try: whole numbers where both ends are, else any between them."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+Space = Mapping[str, Span | tuple[Any, ...]]
+"""Setting -> a span, or the values to choose from."""
+
+
 class Ranker(Protocol):
-    """Settings of a method."""
+    """Settings of a method.
+
+    READS: what it reads beside the usual inputs, where a training set has it: ``media_id`` and packed features.
+    SPACE: what a search may vary.
+    """
+
+    READS: ClassVar[tuple[str, ...]]
+    SPACE: ClassVar[Space]
 
     def fit(self, features: Features, label: Floats, weight: Floats, groups: Ids, *, seed: int) -> FittedRanker:
-        """label: (n,) 0 or 1. weight: (n,) above 0. groups: (n,) the member of each row."""
+        """label: (n,) 0 or 1. weight: (n,) above 0. groups: (n,) the member of each row. Rows are in order of time, so
+        that the last of them may be held out to say when to stop.
+
+        A feature that is constant, or absent throughout, is learnt from as it is and adds nothing; NaN in a number is
+        a value of its own; a category that was not seen, or too rarely, is answered like an absent one.
+
+        Raises:
+            DataError: where the labels are all alike, or there are no rows: every answer would be the same.
+        """
         ...

@@ -37,17 +37,26 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A canonical table. ``key`` is unique; ``time`` names the event-time column, or None for a snapshot table."""
+    """A canonical table. ``key`` is unique; ``time`` names the event-time column, or None for a snapshot table.
+
+    happened: the column of the event time of a snapshot table whose rows are events all the same.
+    """
 
     name: str
     meaning: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     time: str | None = None
+    happened: str | None = None
 
     def schema(self, extras: Iterable[Column] = ()) -> pa.Schema:
         """The Arrow schema, declared extra columns last."""
         return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in (*self.columns, *extras)])
+
+    @property
+    def moment(self) -> str | None:
+        """The column that says when a row happened; None where rows do not happen, but are."""
+        return self.time or self.happened
 
     def column(self, name: str) -> Column:
         return next(c for c in self.columns if c.name == name)
@@ -213,6 +222,7 @@ PREFERENCES = Table(
         AVAILABLE,
     ),
     key=("user_id", "kind", "value"),
+    happened="chosen_at",
 )
 
 DISMISSALS = Table(

@@ -11,13 +11,13 @@ from pipelines.core import days
 from pipelines.core.dataset import Dataset
 from pipelines.core.errors import DataError
 from pipelines.core.lake import Lake
-from pipelines.core.tables import DISMISSALS, IMPRESSIONS, SEARCHES, SESSIONS, TABLES, WATCHES, Table
+from pipelines.core.tables import DISMISSALS, IMPRESSIONS, PREFERENCES, SEARCHES, SESSIONS, TABLES, WATCHES, Table
 from pipelines.ingestion import watermark
 from pipelines.ingestion.publish import Publisher
 from pipelines.ingestion.report import IngestReport
 from pipelines.ingestion.staging import staging
 
-EVENTS = (SESSIONS, IMPRESSIONS, WATCHES, SEARCHES, DISMISSALS)
+EVENTS = (SESSIONS, IMPRESSIONS, WATCHES, SEARCHES, DISMISSALS, PREFERENCES)
 """What the event store records."""
 
 

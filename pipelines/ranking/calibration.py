@@ -45,8 +45,8 @@ class Calibration:
 UNCALIBRATED = Calibration()
 
 
-def fit(probability: Floats, watched: Floats, *, rate: float) -> Calibration:
-    """Learn slope and intercept by unpenalised logistic regression of ``watched`` on the logit.
+def fit(probability: Floats, watched: Floats, *, rate: float, weight: Floats | None = None) -> Calibration:
+    """Learn slope and intercept by unpenalised logistic regression of ``watched`` on the logit; weight: (n,) or none.
 
     Where the window holds one class only, or too few rows to say anything, only the downsampling is undone.
     """
@@ -55,7 +55,7 @@ def fit(probability: Floats, watched: Floats, *, rate: float) -> Calibration:
     if len(watched) < 50 or watched.min() == watched.max():
         return Calibration(rate=rate)
     honest = logit(np.clip(undo_downsampling(probability, rate), EDGE, 1 - EDGE))
-    model = LogisticRegression(C=np.inf).fit(honest[:, None], watched)
+    model = LogisticRegression(C=np.inf).fit(honest[:, None], watched, sample_weight=weight)
     slope = float(model.coef_[0, 0])
     # A ranker whose order is worse than chance on the window must not be turned round in silence.
     return Calibration(slope, float(model.intercept_[0]), rate) if slope > 0 else Calibration(rate=rate)

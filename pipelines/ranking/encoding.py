@@ -1,7 +1,7 @@
 """From feature columns to a float matrix: numbers as they are, categories by a vocabulary learned from training."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -13,10 +13,17 @@ from pipelines.core.errors import FeatureError
 
 @dataclass(frozen=True)
 class Encoder:
-    """names: the columns of the matrix, in order. vocabulary: the categories of each categorical one, by code."""
+    """names: the columns of the matrix, in order. vocabulary: the categories of each categorical one, by code. fixed:
+    columns that are the same number whatever is given, as a title's position is where none has been chosen yet."""
 
     names: tuple[str, ...]
     vocabulary: Mapping[str, tuple[str, ...]]
+    fixed: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The columns that must be given."""
+        return tuple(name for name in self.names if name not in self.fixed)
 
     @classmethod
     def fit(cls, features: Features, *, min_count: int, max_categories: int) -> "Encoder":
@@ -56,24 +63,25 @@ class Encoder:
 
     def matrix(self, features: Features) -> Floats:
         """(n, len(names)) float32, one column a name; FeatureError names the columns that are missing."""
-        missing = [name for name in self.names if name not in features]
+        missing = [name for name in self.asked if name not in features]
         if missing:
             raise FeatureError(f"features {', '.join(missing)} are missing: this ranker was fitted with them")
-        rows = len(features[self.names[0]]) if self.names else 0
+        rows = len(features[self.asked[0]]) if self.asked else 0
         filled = np.empty((rows, len(self.names)), dtype=np.float32)
         for place, name in enumerate(self.names):
-            filled[:, place] = self.column(name, features[name])
+            filled[:, place] = self.fixed[name] if name in self.fixed else self.column(name, features[name])
         return filled
 
     def as_json(self) -> dict[str, object]:
-        return {"names": list(self.names), "vocabulary": {n: list(v) for n, v in self.vocabulary.items()}}
+        vocabulary = {name: list(words) for name, words in self.vocabulary.items()}
+        return {"names": list(self.names), "vocabulary": vocabulary, "fixed": dict(self.fixed)}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, object]) -> "Encoder":
-        names, vocabulary = stored["names"], stored["vocabulary"]
-        if not isinstance(names, list) or not isinstance(vocabulary, dict):
+        names, vocabulary, fixed = stored["names"], stored["vocabulary"], stored.get("fixed", {})
+        if not isinstance(names, list) or not isinstance(vocabulary, dict) or not isinstance(fixed, dict):
             raise FeatureError("encoder file holds no names and vocabulary: take the release from the registry again")
-        return cls(tuple(names), {name: tuple(categories) for name, categories in vocabulary.items()})
+        return cls(tuple(names), {name: tuple(categories) for name, categories in vocabulary.items()}, fixed)
 
 
 def _number(value: object) -> float:

@@ -5,25 +5,33 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from scipy.special import expit
 
 from pipelines.core.config import Config
-from pipelines.core.contracts import Features, Floats, Ids
-from pipelines.ranking import calibration
+from pipelines.core.contracts import Features, Floats, Ids, Space, Span
+from pipelines.ranking import calibration, leaf_masks
 from pipelines.ranking.calibration import UNCALIBRATED, Calibration
+from pipelines.ranking.classes import require_both
 from pipelines.ranking.encoding import Encoder
+from pipelines.ranking.explanation import explained
+
+PAGE = 2048
+"""Rows up to which a page's way of scoring is the faster one: it holds nodes times rows in memory."""
 
 
 @dataclass(frozen=True)
 class FittedGBDT:
-    """model: LightGBM's own text format, which holds numbers and no code."""
+    """model: LightGBM's own text format, which holds numbers and no code. level: what makes scores that only order a
+    member's rows the log odds of the rows that were fitted; None where they are log odds already."""
 
     encoder: Encoder
     model: str
     calibration: Calibration = UNCALIBRATED
+    level: Calibration | None = None
 
     @cached_property
     def booster(self) -> Any:
@@ -31,9 +39,13 @@ class FittedGBDT:
 
         return lightgbm.Booster(model_str=self.model)
 
+    @cached_property
+    def _masks(self) -> leaf_masks.LeafMasks | None:
+        return leaf_masks.of_model(self.booster.dump_model()["tree_info"])
+
     @property
     def feature_names(self) -> tuple[str, ...]:
-        return self.encoder.names
+        return self.encoder.asked
 
     def encode(self, features: Features) -> dict[str, Floats]:
         return self.encoder.encode(features)
@@ -42,9 +54,14 @@ class FittedGBDT:
         matrix = self.encoder.matrix(features)
         if not len(matrix):
             return np.empty(0)
-        # One thread below a few thousand rows: starting threads costs more than the trees.
-        threads = 1 if len(matrix) < 4096 else 0
-        return self.calibration(self.booster.predict(matrix, num_threads=threads))
+        found = expit(self.log_odds(matrix))
+        return self.calibration(found if self.level is None else self.level(found))
+
+    def log_odds(self, matrix: Floats) -> Floats:
+        """(n,) before any calibration; a page's rows without LightGBM's walk, of which benchmarks/ranking.py tells."""
+        if len(matrix) <= PAGE and self._masks is not None:
+            return self._masks.score(matrix)
+        return np.asarray(self.booster.predict(matrix, raw_score=True))
 
     def calibrated(self, probability: Floats, watched: Floats, rate: float) -> Self:
         return replace(self, calibration=calibration.fit(probability, watched, rate=rate))
@@ -52,30 +69,84 @@ class FittedGBDT:
     def calibrated_like(self, other: Self) -> Self:
         return replace(self, calibration=other.calibration)
 
+    def fixing(self, values: Mapping[str, float]) -> Self:
+        return replace(self, encoder=replace(self.encoder, fixed=values))
+
     def explain(self, features: Features) -> list[dict[str, float]]:
         """TreeSHAP contributions (Lundberg et al. 2020), as LightGBM computes them."""
         contributions = self.booster.predict(self.encoder.matrix(features), pred_contrib=True)[:, :-1]
-        return [strongest(dict(zip(self.feature_names, row.tolist(), strict=True))) for row in contributions]
+        slope = self.calibration.slope * (1.0 if self.level is None else self.level.slope)
+        return explained(self.encoder.names, contributions, slope)
 
     def save(self, folder: Path) -> None:
         (folder / "model.txt").write_text(self.model, encoding="utf-8")
-        stored = {"encoder": self.encoder.as_json(), "calibration": asdict(self.calibration)}
+        level = None if self.level is None else asdict(self.level)
+        stored = {"encoder": self.encoder.as_json(), "calibration": asdict(self.calibration), "level": level}
         (folder / "encoder.json").write_text(json.dumps(stored), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         stored = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
         model = (folder / "model.txt").read_text(encoding="utf-8")
-        return cls(Encoder.from_json(stored["encoder"]), model, Calibration(**stored["calibration"]))
+        level = Calibration(**stored["level"]) if stored.get("level") else None
+        return cls(Encoder.from_json(stored["encoder"]), model, Calibration(**stored["calibration"]), level)
 
 
-def strongest(contribution: Mapping[str, float]) -> dict[str, float]:
-    """The same entries, largest magnitude first."""
-    return dict(sorted(contribution.items(), key=lambda entry: -abs(entry[1])))
+MOST_IN_GROUP = 10_000
+"""LightGBM compares no more rows of one member with each other."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is learnt from: (n, d) matrix, (n,) label, weight and member. grouped: members' rows stand together."""
+
+    encoder: Encoder
+    matrix: Floats
+    label: Floats
+    weight: Floats
+    groups: Ids
+    grouped: bool
+
+    def dataset(self, part: slice, like: Any = None) -> Any:
+        """LightGBM's data set of some of the rows, binned as ``like`` is."""
+        import lightgbm
+
+        matrix, label, weight, sizes = self.matrix[part], self.label[part], self.weight[part], None
+        if self.grouped:
+            order, sizes = by_member(self.groups[part])
+            matrix, label, weight = matrix[order], label[order], weight[order]
+        return lightgbm.Dataset(
+            matrix,
+            label=label,
+            weight=weight,
+            group=sizes,
+            categorical_feature=[n for n, name in enumerate(self.encoder.names) if name in self.encoder.vocabulary],
+            reference=like,
+            free_raw_data=True,
+        )
+
+
+def by_member(groups: Ids) -> tuple[Ids, Ids]:
+    """The order that puts each member's rows together, as they came, and how many each has, MOST_IN_GROUP at most."""
+    _, member = np.unique(groups.astype(str), return_inverse=True)
+    counts = np.bincount(member)
+    sizes = [min(MOST_IN_GROUP, n - done) for n in counts.tolist() for done in range(0, n, MOST_IN_GROUP)]
+    return np.argsort(member, kind="stable"), np.array(sizes)
 
 
 class GBDT(Config):
     """LightGBM's knobs; the defaults are shallow and slow on purpose, for noisy clicks."""
+
+    READS: ClassVar[tuple[str, ...]] = ()
+    SPACE: ClassVar[Space] = {
+        "rounds": Span(50, 600, log=True),
+        "learning_rate": Span(0.01, 0.2, log=True),
+        "leaves": Span(7, 127, log=True),
+        "min_rows_in_leaf": Span(20, 500, log=True),
+        "feature_fraction": Span(0.2, 1.0),
+        "row_fraction": Span(0.5, 1.0),
+        "l2": Span(0.1, 50.0, log=True),
+    }
 
     rounds: PositiveInt = 150
     learning_rate: PositiveFloat = 0.04
@@ -86,21 +157,50 @@ class GBDT(Config):
     l2: NonNegativeFloat = 5.0
     min_category_count: PositiveInt = 20
     max_categories: PositiveInt = 200
+    objective: Literal["binary", "lambdarank"] = "binary"
+    """``lambdarank`` learns the order of each member's rows, and its scores are made probabilities by calibration."""
+    early_stopping_rounds: PositiveInt | None = None
+    """Stop where the last rows have not gained for so many rounds, then fit all rows for the best number of them."""
+    validation_share: float = Field(default=0.1, gt=0, lt=1)
+    """The share of the rows, the latest, that early stopping looks at."""
 
     def fit(self, features: Features, label: Floats, weight: Floats, groups: Ids, *, seed: int) -> FittedGBDT:
         import lightgbm
 
+        require_both(label)
         encoder = Encoder.fit(features, min_count=self.min_category_count, max_categories=self.max_categories)
-        categorical = [place for place, name in enumerate(encoder.names) if name in encoder.vocabulary]
-        data = lightgbm.Dataset(
-            encoder.matrix(features), label=label, weight=weight, categorical_feature=categorical, free_raw_data=True
+        rows = Rows(encoder, encoder.matrix(features), label, weight, groups, self.objective == "lambdarank")
+        rounds = self._best_rounds(rows, seed) if self.early_stopping_rounds else self.rounds
+        everything = rows.dataset(slice(None))
+        booster = lightgbm.train(self._parameters(seed, len(label)), everything, num_boost_round=rounds)
+        fitted = FittedGBDT(encoder, booster.model_to_string())
+        if not rows.grouped:
+            return fitted
+        scores = expit(booster.predict(rows.matrix, raw_score=True))
+        return replace(fitted, level=calibration.fit(scores, label, rate=1.0, weight=weight))
+
+    def _best_rounds(self, rows: "Rows", seed: int) -> int:
+        """How many rounds the latest rows ask for of a model of the rows before; all where they are of one class."""
+        import lightgbm
+
+        cut = len(rows.label) - max(1, int(len(rows.label) * self.validation_share))
+        if any(np.unique(part).size < 2 for part in (rows.label[:cut], rows.label[cut:])):
+            return self.rounds
+        fitted = rows.dataset(slice(None, cut))
+        booster = lightgbm.train(
+            self._parameters(seed, cut),
+            fitted,
+            num_boost_round=self.rounds,
+            valid_sets=[rows.dataset(slice(cut, None), like=fitted)],
+            callbacks=[lightgbm.early_stopping(self.early_stopping_rounds, verbose=False)],
         )
-        booster = lightgbm.train(self._parameters(seed, len(label)), data, num_boost_round=self.rounds)
-        return FittedGBDT(encoder, booster.model_to_string())
+        return max(1, int(booster.best_iteration))
 
     def _parameters(self, seed: int, rows: int) -> dict[str, object]:
         return {
-            "objective": "binary",
+            "objective": self.objective,
+            "metric": "ndcg" if self.objective == "lambdarank" else "binary_logloss",
+            "eval_at": [10],
             "learning_rate": self.learning_rate,
             "num_leaves": self.leaves,
             "min_data_in_leaf": min(self.min_rows_in_leaf, max(1, rows // 20)),

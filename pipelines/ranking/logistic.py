@@ -1,20 +1,24 @@
 """R1 Logistic regression: the baseline for little data, and the one a person can read."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 from scipy.special import expit
 
 from pipelines.core.config import Config
-from pipelines.core.contracts import Features, Floats, Ids
+from pipelines.core.contracts import Features, Floats, Ids, Space, Span
 from pipelines.ranking import calibration
 from pipelines.ranking.calibration import UNCALIBRATED, Calibration
+from pipelines.ranking.classes import require_both
 from pipelines.ranking.encoding import Encoder
-from pipelines.ranking.gbdt import strongest
+from pipelines.ranking.explanation import explained
 
 
 @dataclass(frozen=True)
@@ -30,14 +34,33 @@ class FittedLogistic:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        return self.encoder.names
+        return self.encoder.asked
 
     def encode(self, features: Features) -> dict[str, Floats]:
         return self.encoder.encode(features)
 
     def probability(self, features: Features) -> Floats:
-        columns = design(self.encoder, self.encoder.matrix(features), self.mean, self.scale)
-        return self.calibration(expit(columns @ self.coefficients + self.intercept))
+        return self.calibration(expit(self.log_odds(self.encoder.matrix(features))))
+
+    def log_odds(self, matrix: Floats) -> Floats:
+        """(n,) before any calibration: ``design`` times the coefficients, each category looked up instead of spread."""
+        numeric = _numeric(self.encoder)
+        absent = np.isnan(numbers := matrix[:, numeric])
+        standard = np.clip(np.where(absent, 0, (numbers - self.mean) / self.scale), -5, 5)
+        of_numbers, of_absent = np.split(self.coefficients[: 2 * len(numeric)], 2)
+        found = standard @ of_numbers + absent @ of_absent + self.intercept
+        for place, table in self._tables:
+            codes = matrix[:, place]
+            found += table[np.where(np.isnan(codes), len(table) - 1, codes).astype(np.int64)]
+        return np.asarray(found)
+
+    @cached_property
+    def _tables(self) -> list[tuple[int, Floats]]:
+        """The place of each categorical column, and its coefficients by code; the last, 0, is an absent one's."""
+        named = [(n, name) for n, name in enumerate(self.encoder.names) if name in self.encoder.vocabulary]
+        ends = np.cumsum([2 * len(_numeric(self.encoder)), *(len(self.encoder.vocabulary[name]) for _, name in named)])
+        spans = pairwise(ends.tolist())
+        return [(n, np.append(self.coefficients[b:e], 0.0)) for (n, _), (b, e) in zip(named, spans, strict=True)]
 
     def calibrated(self, probability: Floats, watched: Floats, rate: float) -> Self:
         return replace(self, calibration=calibration.fit(probability, watched, rate=rate))
@@ -45,13 +68,16 @@ class FittedLogistic:
     def calibrated_like(self, other: Self) -> Self:
         return replace(self, calibration=other.calibration)
 
+    def fixing(self, values: Mapping[str, float]) -> Self:
+        return replace(self, encoder=replace(self.encoder, fixed=values))
+
     def explain(self, features: Features) -> list[dict[str, float]]:
         """Coefficient times value, the design columns of a feature added up."""
         columns = design(self.encoder, self.encoder.matrix(features), self.mean, self.scale) * self.coefficients
         owner = design_owner(self.encoder)
-        by_feature = np.zeros((len(columns), len(self.feature_names)))
+        by_feature = np.zeros((len(columns), len(self.encoder.names)))
         np.add.at(by_feature.T, owner, columns.T)
-        return [strongest(dict(zip(self.feature_names, row.tolist(), strict=True))) for row in by_feature]
+        return explained(self.encoder.names, by_feature, self.calibration.slope)
 
     def save(self, folder: Path) -> None:
         stored = {"encoder": self.encoder.as_json(), "calibration": asdict(self.calibration)}
@@ -103,6 +129,12 @@ def design(encoder: Encoder, matrix: Floats, mean: Floats, scale: Floats) -> Flo
 class Logistic(Config):
     """penalty: the inverse strength of the ridge, as scikit-learn's C."""
 
+    READS: ClassVar[tuple[str, ...]] = ()
+    SPACE: ClassVar[Space] = {
+        "penalty": Span(0.0001, 10.0, log=True),
+        "min_category_count": Span(10, 200, log=True),
+    }
+
     penalty: PositiveFloat = 0.1
     iterations: PositiveInt = 200
     min_category_count: PositiveInt = 50
@@ -111,6 +143,7 @@ class Logistic(Config):
     def fit(self, features: Features, label: Floats, weight: Floats, groups: Ids, *, seed: int) -> FittedLogistic:
         from sklearn.linear_model import LogisticRegression
 
+        require_both(label)
         encoder = Encoder.fit(features, min_count=self.min_category_count, max_categories=self.max_categories)
         matrix = encoder.matrix(features)
         numbers = matrix[:, _numeric(encoder)].astype(np.float64)
@@ -122,4 +155,8 @@ class Logistic(Config):
         columns = design(encoder, matrix, mean, scale)
         model = LogisticRegression(C=self.penalty, max_iter=self.iterations, tol=1e-3)
         model.fit(columns, label, sample_weight=weight)
-        return FittedLogistic(encoder, mean, scale, model.coef_[0].astype(np.float64), float(model.intercept_[0]))
+        coefficients, intercept = model.coef_[0].astype(np.float64), float(model.intercept_[0])
+        # A column that never moved is a part of the intercept: as a feature's it would explain what it cannot tell.
+        still = columns.min(axis=0) == columns.max(axis=0)
+        intercept += float(coefficients[still] @ columns[0, still])
+        return FittedLogistic(encoder, mean, scale, np.where(still, 0.0, coefficients), intercept)

@@ -1,18 +1,51 @@
-"""R6 Diversity: no more of one kind on a page than ``most``, moved down rather than taken out."""
+"""R6 Diversity: what is much like other titles of a page gives way to what is not, and a page holds no more of one
+series than ``most``. Titles move; none is taken out.
+"""
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from typing import Literal
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from pipelines.core.config import Config
+from pipelines.core.contracts import Floats
+from pipelines.rerank.dpp import dpp
+from pipelines.rerank.mmr import mmr
+
+Method = Callable[[Floats, Floats, int, float], list[int]]
+METHODS: dict[str, Method] = {"mmr": mmr, "dpp": dpp}
+"""(relevance, similarity, k, strength) -> places in the order they are chosen."""
 
 
 class DiversityConfig(Config):
-    """most: how many titles of one group (a series, else a creator) the first ``within`` places may hold."""
+    """most: how many titles of one group (a series, else a creator) the first ``within`` places may hold.
 
-    most: PositiveInt = 3
+    method: which of METHODS chooses the first ``within`` titles among the first ``depth`` of the ranking, or none; they
+    keep the ranking's order among each other. strength: how much likeness counts against relevance, 0 = not at all.
+    Measured in docs/decisions/0020.
+    """
+
+    most: PositiveInt = 5
     within: PositiveInt = 10
+    method: Literal["none", "mmr", "dpp"] = "mmr"
+    strength: float = Field(default=0.15, ge=0, le=1)
+    depth: PositiveInt = 50
+
+
+def diversify(relevance: Floats, similarity: Callable[[int], Floats], config: DiversityConfig) -> list[int]:
+    """An order of places 0..n-1: the ``within`` that the method chooses, then the others, both as given.
+
+    How unlike the titles of a page are does not depend on their order, its expected watches do.
+
+    relevance: (n,) in [0, 1], best first. similarity: (m, m) of the first m places; asked only where there is a method.
+    """
+    places = list(range(len(relevance)))
+    deep = min(config.depth, len(places))
+    if config.method == "none" or config.strength == 0 or deep < 2:
+        return places
+    chosen = set(METHODS[config.method](relevance[:deep], similarity(deep), config.within, config.strength))
+    return [*sorted(chosen), *(place for place in places if place not in chosen)]
 
 
 def spread(groups: Sequence[Hashable | None], config: DiversityConfig) -> list[int]:

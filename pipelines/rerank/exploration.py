@@ -5,7 +5,7 @@ propensity is the whole truth about each. The draw depends on the request id and
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,13 +42,22 @@ class Draw:
         return self.probabilities[self.actions.index(self.chosen)]
 
 
-def explore(scores: Floats, k: int, config: ExplorationConfig, *, request_id: str, seed: int) -> list[Draw]:
+def explore(
+    scores: Floats,
+    k: int,
+    config: ExplorationConfig,
+    *,
+    request_id: str,
+    seed: int,
+    taken: Collection[int] = (),
+) -> list[Draw]:
     """One draw for each slot below ``k``; none where fewer than two runners-up are left.
 
-    scores: (n,) probabilities in ranking order. Places that fill the page's other slots are no actions.
+    scores: (n,) probabilities in ranking order. Places that fill the page's other slots are no actions. taken: slots
+    below ``k`` that hold something else than the ranking's titles: they do not explore, and no title fills them.
     """
-    slots = [slot for slot in config.slots if slot < k]
-    first = k - len(slots)
+    slots = [slot for slot in config.slots if slot < k and slot not in taken]
+    first = k - len(slots) - len(taken)
     runners_up = np.arange(first, min(len(scores), first + config.actions * len(slots)))
     draws = []
     for turn, slot in enumerate(slots):
@@ -71,13 +80,21 @@ def _uniform(key: str) -> float:
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest()) / 2**64
 
 
-def order(length: int, k: int, draws: Sequence[Draw]) -> list[int]:
-    """Places of the ranking in page order, at most ``k``: the slots' draws, and around them the ranking's best."""
+TAKEN = -1
+
+
+def order(length: int, k: int, draws: Sequence[Draw], taken: Collection[int] = ()) -> list[int]:
+    """Places of the ranking in page order, at most ``k``: the slots' draws, and around them the ranking's best.
+
+    TAKEN stands at the slots that are ``taken``.
+    """
     drawn = {draw.slot: draw.chosen for draw in draws}
     chosen = set(drawn.values())
     rest = (place for place in range(length) if place not in chosen)
     page = []
-    for slot in range(min(k, length)):
-        place = drawn[slot] if slot in drawn else next(rest)
-        page.append(place)
+    for slot in range(min(k, length + len(taken))):
+        if slot in taken:
+            page.append(TAKEN)
+        else:
+            page.append(drawn[slot] if slot in drawn else next(rest))
     return page

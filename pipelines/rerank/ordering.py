@@ -17,8 +17,12 @@ class OrderingConfig(Config):
     prior: float = Field(default=0.75, ge=0)
 
 
-def best_first(probability: Floats, retrieved: Floats, codes: Codes, config: OrderingConfig) -> Codes:
-    """(n,) places, best first; ties by code. probability, retrieved: (n,) above 0."""
+def log_score(probability: Floats, retrieved: Floats, config: OrderingConfig) -> Floats:
+    """(n,) what titles are ordered by. probability, retrieved: (n,) above 0."""
     tiny = np.finfo(np.float64).tiny
-    score = np.log(np.maximum(probability, tiny)) + config.prior * np.log(np.maximum(retrieved, tiny))
+    return np.asarray(np.log(np.maximum(probability, tiny)) + config.prior * np.log(np.maximum(retrieved, tiny)))
+
+
+def best_first(score: Floats, codes: Codes) -> Codes:
+    """(n,) places, best first; ties by code."""
     return np.lexsort((codes, -score))

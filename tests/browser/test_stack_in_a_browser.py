@@ -80,7 +80,7 @@ def test_the_retrain_form_is_documented_and_starts_a_run_with_what_was_filled_in
     airflow = Airflow(urls["airflow"], "admin", password)
     run = next(run for run in airflow.runs() if run.dag_id == "retrain")
     assert run.run_id in page.url.replace("%3A", ":").replace("%2B", "+")
-    assert conf(airflow, run) == {"through": None, "test_days": 1, "ranker": "gbdt", "seed": 11, "force": False}
+    assert conf(airflow, run) == {"through": None, "test_days": 1, "ranker": "ensemble", "seed": 11, "force": False}
     page.goto(f"{urls['airflow']}/dags/retrain/runs")
     page.get_by_text(run.run_id).wait_for()
     keep("airflow-runs")

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.special import logit
 
 from pipelines.core.contracts import Features, FittedRanker
-from pipelines.core.errors import FeatureError
+from pipelines.core.errors import DataError, FeatureError
 from pipelines.ranking import FITTED, RANKERS
 
 
@@ -24,15 +25,20 @@ def world(rows: int = 600, seed: int = 3) -> tuple[Features, np.ndarray]:
     return features, label
 
 
-@pytest.fixture(params=sorted(RANKERS))
+def learn(name: str, features: Features, label: np.ndarray) -> FittedRanker:
+    """The method with its own settings, fitted on rows of thirty members in turn."""
+    members = (np.arange(len(label)) % 30).astype(str)
+    return RANKERS[name]().fit(features, label, np.ones(len(label)), members, seed=5)
+
+
+@pytest.fixture(scope="module", params=sorted(RANKERS))
 def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def fitted(name: str) -> FittedRanker:
-    features, label = world()
-    return RANKERS[name]().fit(features, label, np.ones(len(label)), np.arange(len(label)).astype(str), seed=5)
+    return learn(name, *world())
 
 
 def head(features: Features, rows: int) -> dict[str, np.ndarray]:
@@ -84,8 +90,8 @@ def test_saved_and_loaded_it_scores_the_same(name: str, fitted: FittedRanker, tm
 
 
 def test_the_same_seed_fits_the_same(name: str, fitted: FittedRanker) -> None:
-    features, label = world()
-    again = RANKERS[name]().fit(features, label, np.ones(len(label)), np.arange(len(label)).astype(str), seed=5)
+    features, _ = world()
+    again = learn(name, *world())
     np.testing.assert_array_equal(again.probability(features), fitted.probability(features))
 
 
@@ -113,3 +119,91 @@ def test_an_explanation_names_every_feature_strongest_first(fitted: FittedRanker
     magnitudes = [abs(value) for value in explanation[0].values()]
     assert magnitudes == sorted(magnitudes, reverse=True)
     assert explanation[0]["constant"] == 0
+
+
+def test_an_explanation_adds_up_to_the_calibrated_log_odds_but_for_a_constant(fitted: FittedRanker) -> None:
+    features, label = world(seed=4)
+    calibrated = fitted.calibrated(fitted.probability(features), label * (np.arange(len(label)) % 2), 0.5)
+    some = head(features, 40)
+    told = np.array([sum(row.values()) for row in calibrated.explain(some)])
+    left = logit(calibrated.probability(some)) - told
+    np.testing.assert_allclose(left, left[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("label", [0.0, 1.0])
+def test_labels_of_one_class_are_refused(name: str, label: float) -> None:
+    features, _ = world()
+    with pytest.raises(DataError, match="one class: widen its window"):
+        learn(name, features, np.full(600, label))
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_no_rows_and_a_single_one_are_too_few_to_learn_from(name: str, rows: int) -> None:
+    features, label = world()
+    with pytest.raises(DataError, match=f"{rows} labelled rows"):
+        learn(name, head(features, rows), label[:rows])
+
+
+def test_two_rows_of_two_classes_are_learnt_from(name: str) -> None:
+    features, _ = world(2)
+    assert np.isfinite(learn(name, features, np.array([0.0, 1.0])).probability(features)).all()
+
+
+def test_a_single_row_is_scored_as_it_is_among_others(fitted: FittedRanker) -> None:
+    features, _ = world(seed=4)
+    np.testing.assert_allclose(fitted.probability(head(features, 1)), fitted.probability(features)[:1], rtol=1e-5)
+
+
+def test_features_that_say_nothing_change_little_and_explain_nothing(name: str) -> None:
+    features, label = world()
+    silent = {"always": np.full(600, 3.0, np.float32), "never": np.full(600, np.nan, np.float32)}
+    words = {"one_word": np.full(600, "a", dtype=object), "no_word": np.full(600, None, dtype=object)}
+    of = learn(name, {**features, **silent, **words}, label)
+    told = of.explain(head({**features, **silent, **words}, 5))
+    assert all(abs(row[silence]) < 1e-6 for row in told for silence in (*silent, *words))
+    assert of.probability({**features, **silent, **words})[label == 1].mean() > label.mean() + 0.05
+
+
+def test_what_was_always_there_may_be_absent_later(name: str) -> None:
+    features, label = world()
+    always = {**features, "affinity": np.nan_to_num(features["affinity"], nan=0.5)}
+    probability = learn(name, always, label).probability({**always, "affinity": np.full(600, np.nan, np.float32)})
+    assert np.isfinite(probability).all()
+    assert abs(probability.mean() - label.mean()) < 0.3
+
+
+def test_a_category_that_was_not_seen_is_answered_like_an_absent_one(fitted: FittedRanker) -> None:
+    features, _ = world(seed=4)
+    unseen, absent = ({**features, "genre": np.full(600, word, dtype=object)} for word in ("opera", None))
+    np.testing.assert_array_equal(fitted.probability(unseen), fitted.probability(absent))
+
+
+@pytest.mark.parametrize("missing", ["affinity", "genre"])
+def test_any_missing_column_is_named_whether_scored_or_explained(fitted: FittedRanker, missing: str) -> None:
+    features = {name: values for name, values in world()[0].items() if name != missing}
+    for asked in (fitted.probability, fitted.explain):
+        with pytest.raises(FeatureError, match=missing):
+            asked(features)
+
+
+def test_columns_that_every_candidate_shares_score_as_if_repeated(fitted: FittedRanker) -> None:
+    features, _ = world(seed=4)
+    shared = {name: np.broadcast_to(values[:1], values.shape) for name, values in features.items() if name != "genre"}
+    repeated = {name: np.repeat(values[:1], 600, axis=0) for name, values in features.items() if name != "genre"}
+    genre = {"genre": features["genre"]}
+    np.testing.assert_allclose(
+        fitted.probability({**shared, **genre}), fitted.probability({**repeated, **genre}), rtol=1e-5
+    )
+
+
+def test_a_number_that_is_fixed_is_not_asked_for_and_not_listened_to(fitted: FittedRanker, name: str, tmp_path) -> None:
+    features, _ = world(seed=4)
+    high = {**features, "affinity": np.full(600, 0.9, np.float32)}
+    fixed = fitted.fixing({"affinity": 0.9})
+    assert "affinity" not in fixed.feature_names
+    without = {name: values for name, values in features.items() if name != "affinity"}
+    for given in (without, features):
+        np.testing.assert_array_equal(fixed.probability(given), fitted.probability(high))
+    fixed.save(tmp_path)
+    np.testing.assert_array_equal(FITTED[name].load(tmp_path).probability(without), fixed.probability(without))
+    assert "affinity" in fixed.explain(without)[0]

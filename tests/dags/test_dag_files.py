@@ -47,7 +47,7 @@ def test_every_field_of_a_form_has_a_type_a_description_and_a_default(described)
         assert field["type"] in ("integer", "string", "boolean", ["null", "string"], ["null", "integer"])
         assert field["said"].endswith(".")
         assert (field["default"] is None) == ("null" in field["type"])
-    assert fields["retrain", "ranker"]["enum"] == ["gbdt", "logistic"]
+    assert fields["retrain", "ranker"]["enum"] == ["ensemble", "gbdt", "lambdarank", "deep", "forest", "logistic"]
     assert fields["retrain", "through"]["format"] == "date"
     assert (fields["retrain", "test_days"]["minimum"], fields["retrain", "test_days"]["maximum"]) == (1, 60)
 

@@ -14,12 +14,16 @@ import pytest
 
 from pipelines import judgement, refreshing, retraining, snapshot
 from pipelines.adapters.feature_store import FeatureStore
+from pipelines.candidates.interactions import asked_on
 from pipelines.core.contracts import History
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.features.catalogue import Feature, features
 from pipelines.ingestion import job as ingestion
-from pipelines.page import EXPLORATION, Page, Pager, PageRequest, load_release, popular
+from pipelines.page import EXPLORATION, PINNED, RANKED, Page, Pager, PageRequest, load_release, popular
+from pipelines.rerank.diversity import DiversityConfig
+from pipelines.rerank.filters import FATIGUE, MATURITY
+from pipelines.rerank.pins import Pin, Rules
 from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.world import simulate
 from pipelines.snapshot import MediaSnapshot
@@ -89,7 +93,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 def test_a_page_holds_what_was_asked_for_or_every_candidate_each_once(stage, k):
     page = stage.page(stage.faithful, k=k)
     row, history = stage.store.user_row(stage.faithful), stage.snapshot.history(stage.faithful)
-    candidates = stage.pager.assemble_with_candidates(PageRequest(stage.faithful, "r", AT), row, history)[1]
+    candidates = stage.pager.assemble_with_candidates(PageRequest(stage.faithful, "r", AT, k=k), row, history)[1]
     shown = [item.media_id for item in page.items]
     assert len(shown) == len(set(shown)) == min(k, len(candidates))
     assert [item.position for item in page.items] == list(range(len(shown)))
@@ -196,13 +200,18 @@ def column(found: pd.DataFrame, feature: Feature) -> np.ndarray:
 
 
 @pytest.mark.parametrize("country", [None, "AU"])
-@pytest.mark.parametrize("who", ["faithful", "newest", "stranger"])
+@pytest.mark.parametrize("who", ["faithful", "newest", "newcomer", "stranger"])
 def test_a_page_is_scored_on_the_features_that_training_would_have_joined(stage, who, country):
     known = sorted(stage.snapshot.histories, key=lambda user: (len(stage.snapshot.histories[user].media), user))
-    user = {"faithful": stage.faithful, "newest": known[0], "stranger": "nobody-knows-me"}[who]
+    warm = [user for user in known if stage.snapshot.histories[user].media]
+    named = {"faithful": stage.faithful, "newest": warm[0], "newcomer": known[0], "stranger": "nobody-knows-me"}
+    user = named[who]
+    assert bool(stage.snapshot.history(user).context) == (who != "stranger")
+    assert bool(stage.snapshot.history(user).media) == (user in warm)
     request = PageRequest(user, "r", AT, device="tv", country=country)
     offline = asked(stage, user, request)
-    history, row = stage.snapshot.history(user), stage.store.user_row(user)
+    history = asked_on(stage.snapshot.history(user), device=request.device, country=request.country)
+    row = stage.store.user_row(user)
     page = stage.pager.features(np.arange(len(stage.snapshot.ids)), request, row, history)
     encoder = stage.pager.release.ranker
     wanted = {f.name: f for f in features(Lake(stage.settings.lake_path).dataset) if f.name in encoder.feature_names}
@@ -211,7 +220,7 @@ def test_a_page_is_scored_on_the_features_that_training_would_have_joined(stage,
     assert set(wanted) | set(retrieval) == set(encoder.feature_names)
     for name in retrieval:
         np.testing.assert_allclose(page[name], retrieval[name], rtol=1e-5, atol=1e-6, err_msg=name)
-    assert who == "stranger" or np.isfinite(retrieval.to_numpy()).all(axis=1).any()
+    assert user not in warm or np.isfinite(retrieval.to_numpy()).all(axis=1).any()
     joined = {name: column(offline, feature) for name, feature in wanted.items()}
     joined |= {name: retrieval[name].to_numpy() for name in retrieval}
     encoded = encoder.encode(joined)
@@ -233,6 +242,69 @@ def test_the_words_of_the_snapshot_are_those_of_the_feature_store(stage):
         assert stage.snapshot.features[feature.name].tolist() == column(offline, feature).tolist(), feature.name
 
 
+def old_enough(stage: Stage, age: float | None, **more) -> Page:
+    user = stage.faithful
+    request = PageRequest(user, "r", AT, k=10_000, **more)
+    return stage.pager.assemble(request, stage.store.user_row(user) | {"user_age": age}, stage.snapshot.history(user))
+
+
+def test_a_member_is_shown_what_their_age_allows_and_the_rest_has_its_reason(stage):
+    rated = dict(zip(stage.snapshot.ids.tolist(), stage.snapshot.features["media_maturity_rating"], strict=True))
+    assert {"G", "PG", "PG-13", "R"} == set(rated.values())
+    for age, allowed in ((8.0, {"G", "PG"}), (14.0, {"G", "PG", "PG-13"}), (17.0, {"G", "PG", "PG-13", "R"})):
+        page = old_enough(stage, age)
+        assert {rated[item.media_id] for item in page.items} == allowed
+        removed = {one.media_id: one.reason for one in page.trace.removed()}
+        mature = {media for media, reason in removed.items() if reason == MATURITY}
+        assert {rated[media] for media in mature} == {"G", "PG", "PG-13", "R"} - allowed
+        assert not set(removed) & {item.media_id for item in page.items}
+    everything = {item.media_id for item in old_enough(stage, None).items}
+    assert everything == {item.media_id for item in old_enough(stage, 17.0).items}
+
+
+def test_a_pinned_title_that_nobody_proposed_stands_at_its_slot_scored_and_with_propensity_one(stage):
+    plain = stage.page(stage.faithful, k=10_000)
+    proposed = {item.media_id for item in plain.items} | {one.media_id for one in plain.trace.removed()}
+    unwatched = [m for m in stage.snapshot.ids.tolist() if m not in stage.snapshot.history(stage.faithful).media]
+    pinned = next((media for media in unwatched if media not in proposed), unwatched[-1])
+    rules = Rules((Pin(1, pinned, AT + timedelta(hours=1), "the finale", slot=3),))
+    history, row = stage.snapshot.history(stage.faithful), stage.store.user_row(stage.faithful) | {"user_age": None}
+    request = PageRequest(stage.faithful, "r", AT, country=stage.snapshot.rights[0] and stage.snapshot.rights[0][0])
+    page = stage.pager.assemble(request, row, history, rules=rules)
+    assert (page.items[3].media_id, page.items[3].policy, page.items[3].propensity) == (pinned, PINNED, 1.0)
+    assert 0 <= page.items[3].score <= 1
+    without = stage.pager.assemble(request, row, history)
+    kept = [i.media_id for i in page.items if i.policy == RANKED]
+    assert kept == [i.media_id for i in without.items if i.policy == RANKED and i.media_id != pinned][: len(kept)]
+
+
+def test_what_a_member_was_shown_in_vain_before_the_snapshot_is_not_on_the_page(stage):
+    since = AT - timedelta(days=14)
+    counts = {user: stage.snapshot.unheeded.counts(user, since) for user in stage.snapshot.histories}
+    user = max(counts, key=lambda one: max(counts[one].values(), default=0))
+    often = max(counts[user].values())
+    assert often >= 2
+    tired = {media for media, times in counts[user].items() if times >= often}
+    assert not tired & set(stage.snapshot.history(user).media)
+    shown = {item.media_id for item in stage.page(user, k=20).items}
+    rules = Rules(shown=dict.fromkeys(tired, stage.pager.filters.most_without_success))
+    request = PageRequest(user, "r", AT, k=20)
+    page = stage.pager.assemble(request, stage.store.user_row(user), stage.snapshot.history(user), rules=rules)
+    assert not tired & {item.media_id for item in page.items}
+    reasons = {one.media_id: one.reason for one in page.trace.removed()}
+    assert {reasons[media] for media in tired & shown} <= {FATIGUE}
+
+
+def test_a_release_that_was_sealed_before_there_were_methods_keeps_its_order(stage):
+    manifest = stage.pager.release.manifest
+    old = {name: stored for name, stored in manifest.settings.items() if name != "filters"}
+    old["diversity"] = {"most": 3, "within": 10}
+    sealed = replace(stage.pager.release, manifest=manifest.model_copy(update={"settings": old}))
+    assert Pager(sealed, stage.snapshot).arrangement.diversity.method == "none"
+    assert stage.pager.arrangement.diversity == DiversityConfig()
+    assert len(replace(stage, pager=Pager(sealed, stage.snapshot)).page(stage.faithful).items) == 10
+
+
 def test_a_title_taken_down_since_the_release_is_not_shown(stage):
     page = stage.page(stage.faithful)
     gone = page.items[0].media_id
@@ -251,3 +323,35 @@ def test_a_title_taken_down_since_the_release_is_not_shown(stage):
     again = replace(stage, pager=Pager(stage.pager.release, fewer)).page(stage.faithful)
     assert len(again.items) == 10
     assert gone not in {item.media_id for item in again.items}
+
+
+def test_a_title_newer_than_the_release_is_proposed_by_its_metadata(stage):
+    held, user = stage.snapshot, stage.faithful
+    twin = int(np.flatnonzero(held.ids == stage.page(user).items[0].media_id)[0])
+    rows = [*range(len(held.ids)), twin]
+    described = held.described.take(rows[:-1])
+    named = described.slice(twin, 1).set_column(0, described.schema.field(0), pa.array(["new"]))
+    wider = replace(
+        held,
+        ids=np.append(held.ids, "new"),
+        features={name: values[rows] for name, values in held.features.items()},
+        titles=[held.titles[n] for n in rows],
+        genres=[held.genres[n] for n in rows],
+        rights=[held.rights[n] for n in rows],
+        groups=[held.groups[n] for n in rows],
+        opens=held.opens[rows],
+        closes=held.closes[rows],
+        described=pa.concat_tables([described, named]),
+    )
+    pager, request = Pager(stage.pager.release, wider), PageRequest(user, "r", AT)
+    history, row = wider.history(user), stage.store.user_row(user)
+    assert "new" not in {media for generator in pager.release.generators.values() for media in generator.catalogue}
+    assert "new" in pager.assemble_with_candidates(request, row, history)[1]
+    untold = Pager(pager.release, replace(wider, described=None))
+    assert "new" not in untold.assemble_with_candidates(request, row, history)[1]
+    features = pager.features(np.array([twin, len(held.ids)]), request, row, history)
+    for name, values in features.items():
+        if name.startswith("retrieval_"):
+            assert np.isnan(values[1]), "no generator knew a newer title when the ranker learned from scores"
+        elif name.startswith("media_") and name != "media_id":
+            np.testing.assert_array_equal(values[0], values[1], err_msg=name)

@@ -233,3 +233,36 @@ def test_the_vectors_of_a_page_are_kept_once(store: EventStore) -> None:
     assert [row["request_id"] for row in found] == ["q0", "q1"]
     assert (found[0]["features"], found[0]["media_ids"], found[0]["device"]) == (b"\0v", ["m1", "m2"], None)
     assert found[1]["requested_at"] == NOON + timedelta(hours=1)
+
+
+def test_pins_and_boosts_hold_until_they_are_lifted_replaced_or_over(store: EventStore) -> None:
+    day = timedelta(days=1)
+
+    def decide(media_id: str, until: datetime = NOON + day, at: datetime = NOON, **other: Any) -> int:
+        made = store.decide_pin({"media_id": media_id, "until": until, "reason": "finale"} | other, at=at)
+        return int(made["number"])
+
+    first, boost = decide("m1", slot=0), decide("m1", factor=2.0)
+    here = decide("m1", slot=3, country="NL")
+    assert [(p["number"], p["slot"], p["factor"], p["country"]) for p in store.pins()] == [
+        (first, 0, None, None),
+        (boost, None, 2.0, None),
+        (here, 3, None, "NL"),
+    ]
+    assert (store.pins()[0]["until"], store.pins()[0]["decided_at"]) == (NOON + day, NOON)
+    again = decide("m1", slot=1)
+    assert [p["number"] for p in store.pins()] == [boost, here, again]
+    assert store.lift_pin(here, NOON)
+    assert not store.lift_pin(here, NOON)
+    assert not store.lift_pin(999, NOON)
+    last = decide("m2", NOON + 3 * day, at=NOON + day, slot=0)
+    assert [p["number"] for p in store.pins()] == [last]
+
+
+def test_how_often_a_member_was_shown_a_title_is_counted_between_two_moments(store: EventStore) -> None:
+    hour = timedelta(hours=1)
+    times = [("i1", "m1", 0), ("i2", "m1", 1), ("i3", "m2", 1), ("i4", "m1", 2), ("i5", "m1", -1)]
+    store.record("impressions", [shown(1, impression_id=i, media_id=m, shown_at=NOON + h * hour) for i, m, h in times])
+    store.record("impressions", [shown(2, user_id="u2", shown_at=NOON)])
+    assert store.times_shown("u1", NOON, NOON + 2 * hour) == {"m1": 2, "m2": 1}
+    assert store.times_shown("nobody", NOON, NOON + 2 * hour) == {}

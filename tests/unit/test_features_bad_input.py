@@ -15,9 +15,9 @@ from pipelines.features import catalogue, job, vocabulary
 from pipelines.features.context import context_features
 from pipelines.features.cross import cross_features
 from pipelines.features.cross_recent import session_features
+from pipelines.features.online_row import user_columns
 from pipelines.features.pairs import MEDIA_NEEDS, USER_NEEDS, pair_features
 from pipelines.features.text import words
-from pipelines.page import user_columns
 from pipelines.ranking.encoding import Encoder
 
 # ibis 12 reads results by a DuckDB call that DuckDB 2 has deprecated.

@@ -13,7 +13,7 @@ from pipelines.core import days
 from pipelines.core.dataset import Dataset
 from pipelines.core.errors import DataError
 from pipelines.core.lake import Lake
-from pipelines.core.tables import MEDIA, TABLES, WATCHES, Table, empty
+from pipelines.core.tables import MEDIA, PREFERENCES, TABLES, WATCHES, Table, empty
 from pipelines.ingestion import quarantine, watermark
 from pipelines.ingestion.job import EVENTS, export_events, ingest
 from pipelines.ingestion.staging import FOLDER
@@ -49,12 +49,12 @@ class Recorded:
 
     def read(self, table: str, start: datetime, end: datetime) -> pa.Table:
         rows = self.tables.get(table, empty(TABLES[table]))
-        time = rows[TABLES[table].time]
+        time = rows[TABLES[table].moment]
         return rows.filter(pc.and_(pc.greater_equal(time, pa.scalar(start)), pc.less(time, pa.scalar(end))))
 
     def read_late(self, table: str, start: datetime, end: datetime) -> pa.Table:
         rows = self.tables.get(table, empty(TABLES[table]))
-        late = pc.less(rows[TABLES[table].time], pa.scalar(start))
+        late = pc.less(rows[TABLES[table].moment], pa.scalar(start))
         known = rows["available_at"]
         return rows.filter(
             pc.and_(late, pc.and_(pc.greater_equal(known, pa.scalar(start)), pc.less(known, pa.scalar(end))))
@@ -160,6 +160,19 @@ def test_recorded_events_are_exported_by_day_and_repeating_it_adds_nothing(lake)
     assert lake.read("watches")["watch_id"].to_pylist() == ["w", "x"]
 
 
+def test_what_a_member_chose_is_exported_once_beside_what_the_lake_holds(lake):
+    at = {"chosen_at": [AT], "available_at": [AT]}
+    schema = PREFERENCES.schema()
+    before = pa.table({"user_id": ["u0"], "kind": ["genre"], "value": ["war"], **at}, schema)
+    ingest(lake, TINY, [(MEDIA, media("m")), (PREFERENCES, before)])
+    chosen = Recorded(preferences=pa.table({"user_id": ["u1"], "kind": ["genre"], "value": ["drama"], **at}, schema))
+
+    assert export_events(lake, chosen, DAY, DAY).tables["preferences"].published == 1
+    assert export_events(lake, chosen, DAY, DAY).tables["preferences"].duplicates == 1
+    held = lake.read("preferences").select(["user_id", "value"]).to_pylist()
+    assert held == [{"user_id": "u0", "value": "war"}, {"user_id": "u1", "value": "drama"}]
+
+
 def test_an_event_that_is_told_days_later_comes_with_the_day_on_which_it_was_heard(lake):
     ingest(lake, TINY, [(MEDIA, media("m"))])
     late = Recorded(watches=watches({"available_at": AT + timedelta(days=3)}))
@@ -219,8 +232,9 @@ def test_a_watermark_never_moves_back(lake):
 
 
 @pytest.mark.parametrize("table", EVENTS, ids=lambda t: t.name)
-def test_every_event_table_is_kept_by_day(table: Table):
-    assert table.time is not None
+def test_every_event_happens_and_is_kept_by_day_but_for_what_members_chose(table: Table):
+    assert table.moment is not None
+    assert (table.time is None) == (table is PREFERENCES)
 
 
 def test_quarantine_of_a_table_without_faults_is_nothing(lake):

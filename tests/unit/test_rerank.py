@@ -1,26 +1,12 @@
-"""Filters, diversity and exploration, by hand and by replay."""
+"""The cap on a series and exploration, by hand and by replay."""
 
 from collections import Counter
-from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
 from pipelines.rerank.diversity import DiversityConfig, spread
-from pipelines.rerank.exploration import ExplorationConfig, explore, order
-from pipelines.rerank.filters import allowed, on_platform, rights
-
-
-def test_watched_and_excluded_media_are_not_allowed() -> None:
-    catalogue = np.array(["a", "b", "c", "d"])
-    kept = allowed(catalogue, np.array([3, 1, 0]), watched={"b"}, excluded={"a"})
-    assert kept.tolist() == [True, False, False]
-
-
-def test_null_rights_mean_everywhere_and_an_unknown_country_sees_only_those() -> None:
-    held = [None, ["DE"], ["US", "DE"]]
-    assert rights(held, "US").tolist() == [True, False, True]
-    assert rights(held, None).tolist() == [True, False, False]
+from pipelines.rerank.exploration import TAKEN, ExplorationConfig, explore, order
 
 
 def test_one_too_many_of_a_group_moves_down_and_nothing_is_lost() -> None:
@@ -65,6 +51,15 @@ def test_few_candidates_fill_what_they_can(length: int) -> None:
     assert len(order(length, 10, draws)) == min(10, length)
 
 
+def test_a_slot_that_is_taken_does_not_explore_and_no_title_fills_it() -> None:
+    scores = np.linspace(0.5, 0.05, 60)
+    config = ExplorationConfig(slots=(4, 8), actions=3)
+    (draw,) = explore(scores, 10, config, request_id="r", seed=1, taken={4, 0})
+    assert (draw.slot, draw.actions) == (8, (7, 8, 9))
+    page = order(60, 10, [draw], {4, 0})
+    assert page == [TAKEN, 0, 1, 2, TAKEN, 3, 4, 5, draw.chosen, 6]
+
+
 def test_100000_replays_match_the_logged_propensities() -> None:
     """Both slots: how often each action was shown is within five standard errors of its logged propensity."""
     scores = np.linspace(0.5, 0.01, 60)
@@ -79,9 +74,3 @@ def test_100000_replays_match_the_logged_propensities() -> None:
         for action, probability in zip(draw.actions, draw.probabilities, strict=True):
             error = (probability * (1 - probability) / replays) ** 0.5
             assert shown[draw.slot][action] / replays == pytest.approx(probability, abs=5 * error)
-
-
-def test_a_title_is_on_the_platform_from_its_first_moment_until_its_last_which_is_excluded() -> None:
-    opens = np.array(["NaT", "2026-01-02", "NaT", "2026-01-02T00:00:01"], dtype="datetime64[us]")
-    closes = np.array(["NaT", "2026-01-03", "2026-01-02", "2026-01-03"], dtype="datetime64[us]")
-    assert on_platform(opens, closes, datetime(2026, 1, 2, tzinfo=UTC)).tolist() == [True, True, False, False]

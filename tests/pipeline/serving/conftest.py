@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 import pytest
 import uvicorn
 
+from pipelines.adapters.event_tables import RECORDED
 from pipelines.candidates.popularity import FittedPopularity
 from pipelines.core import release
 from pipelines.core.settings import Settings
@@ -251,7 +252,7 @@ def shared_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 def api(shared_api: Api) -> Api:
     """Release 1 and snapshot s1, served for many tests; the event store is empty again for each."""
     with contextlib.closing(sqlite3.connect(shared_api.settings.root / "events.db", timeout=30)) as database:
-        for table in ("impressions", "watches", "searches", "sessions", "dismissals", "pages", "served_features"):
+        for table in (*RECORDED, "pages", "served_features"):
             database.execute(f"DELETE FROM {table}")
         database.commit()
     shared_api.rows.recent.clear()

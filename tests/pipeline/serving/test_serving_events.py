@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from pipelines.adapters.event_store import EventStore
+from pipelines.core.contracts import History
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def event(kind: str, event_id: str = "e1", **other: Any) -> dict[str, Any]:
-    return {"type": kind, "event_id": event_id, "user_id": "u1", "at": NOON.isoformat()} | other
+def event(type_: str, event_id: str = "e1", **other: Any) -> dict[str, Any]:
+    return {"type": type_, "event_id": event_id, "user_id": "u1", "at": NOON.isoformat()} | other
 
 
 def watch(event_id: str = "e1", **other: Any) -> dict[str, Any]:
@@ -33,15 +34,18 @@ def test_events_of_every_kind_are_kept(api: Any) -> None:
         event("session", "v1", session_id="v1"),
         event("click", "c1", impression_id="r1-0"),
         event("dismissal", "d1", media_id="m07"),
+        event("preference", "p1", kind="genre", value="drama"),
     )
 
-    assert heard == {"accepted": 5, "duplicates": 0, "rejected": []}
+    assert heard == {"accepted": 6, "duplicates": 0, "rejected": []}
     seen = kept(api, "watches")[0]
     assert (seen["watch_id"], seen["completion"], seen["impression_id"]) == ("w1", 0.9, "r1-0")
     assert (seen["started_at"], seen["available_at"]) == (NOON, NOON)
     assert [row["query"] for row in kept(api, "searches")] == ["heist"]
     assert [row["session_id"] for row in kept(api, "sessions")] == ["v1"]
     assert [row["media_id"] for row in kept(api, "dismissals")] == ["m07"]
+    chosen = {"user_id": "u1", "kind": "genre", "value": "drama", "chosen_at": NOON, "available_at": NOON}
+    assert kept(api, "preferences") == [chosen]
     assert [row["clicked"] for row in kept(api, "impressions")] == [True, False, False]
 
 
@@ -105,6 +109,26 @@ def test_what_is_watched_or_dismissed_leaves_the_next_page(api: Any) -> None:
 
     after = {item["media_id"] for item in api.page(k=20)["items"]}
     assert not {"m05", "m06"} & after
+
+
+def test_what_a_new_member_chooses_counts_for_the_next_page(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[History] = []
+    recommend = api.recommender.recommend
+
+    def noting(live: Any, request: Any, history: History, *others: Any) -> Any:
+        asked.append(history)
+        return recommend(live, request, history, *others)
+
+    monkeypatch.setattr(api.recommender, "recommend", noting)
+    moment = (NOON - timedelta(seconds=1)).isoformat()
+    choices = [("genre", "war"), ("genre", "drama"), ("person", "Uma Tanaka"), ("genre", "war")]
+    told = [event("preference", f"p{n}", kind=k, value=v, user_id="new", at=moment) for n, (k, v) in enumerate(choices)]
+
+    assert api.page("new")["known"] is False
+    assert api.events(*told) == {"accepted": 3, "duplicates": 1, "rejected": []}
+    assert api.page("new")["known"] is True
+    assert asked[0].context == {}
+    assert set(asked[1].context["chosen_genres"]) == {"drama", "war"}
 
 
 def test_an_event_of_the_next_minutes_counts_as_of_now(api: Any) -> None:

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from marquee.cli import app as command
 from pipelines.adapters.event_store import EventStore
 from pipelines.core.errors import StackError
-from serving.takedowns import Takedowns
+from serving.decisions import Decisions
 
 
 def shown(api: Any, **asked: Any) -> list[str]:
@@ -75,7 +75,7 @@ def test_events_of_a_title_taken_down_are_still_heard(own_api: Any) -> None:
 def test_what_is_taken_down_stays_down_while_the_event_store_is_silent(own_api: Any) -> None:
     with EventStore(own_api.settings.event_store_address) as store:
         decide(own_api, "m02")
-        held = Takedowns(store, poll_seconds=0.01)
+        held = Decisions(store, poll_seconds=0.01)
         held.start()
         try:
             silent: list[int] = []
@@ -86,6 +86,6 @@ def test_what_is_taken_down_stays_down_while_the_event_store_is_silent(own_api: 
 
             store.takedowns = down  # type: ignore[method-assign]
             own_api.until(lambda: len(silent) > 2)
-            assert held.media == {"m02"}
+            assert held.down == {"m02"}
         finally:
             held.close()
