@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from pipelines.candidates.blend import BlendConfig, Proposer, blend
 from pipelines.candidates.collaborative import FittedALS
 from pipelines.candidates.popularity import FittedPopularity
-from pipelines.candidates.top import best_sums, codes_of, in_rows, own_codes
+from pipelines.candidates.top import best_places, best_sums, codes_of, in_rows, own_codes
 from pipelines.core.contracts import Codes, Floats, History, Ids
 
 K, HISTORY, TASTES, NEAR = 500, 30, 400, 50
@@ -57,7 +57,8 @@ def made(size: int, rng: np.random.Generator) -> tuple[Ids, dict[str, Proposer],
     """A catalogue, whose title n is of taste n % TASTES, with the generators of both sides."""
     catalogue = np.array([f"m{code:07d}" for code in range(size)])
     popularity = FittedPopularity(catalogue, rng.pareto(1.2, size).astype(np.float32))
-    wide, narrow = (FittedALS(catalogue, factors(size, width, rng), 10.0, 0.05) for width in (64, 48))
+    held = factors(size, 64, rng)  # The narrow fit is of the same tastes, of which it knows the first directions.
+    wide, narrow = (FittedALS(catalogue, held[:, :width].copy(), 10.0, 0.05) for width in (64, 48))
     near = np.arange(size)[:, None] % TASTES + TASTES * rng.integers(0, size // TASTES, (size, NEAR))
     similarity = np.sort(rng.random((size, NEAR)), axis=1)[:, ::-1].astype(np.float32)
     neighbours = Neighbours(codes_of(catalogue), near.astype(np.int32), np.ascontiguousarray(similarity))
@@ -79,12 +80,13 @@ def factors(size: int, width: int, rng: np.random.Generator) -> Floats:
     return around * spectrum * np.exp(0.5 * rng.standard_normal((size, 1), dtype=np.float32))
 
 
-def members(catalogue: Ids, count: int, rng: np.random.Generator) -> list[History]:
-    """Members of three tastes each, of which they watched as many titles."""
+def members(catalogue: Ids, factors: Floats, count: int, rng: np.random.Generator) -> list[History]:
+    """Members who like the way that three titles point and watched some of what lies most that way, as factors fitted
+    to them would have it."""
     found = []
     for _ in range(count):
-        tastes = np.repeat(rng.choice(TASTES, 3, replace=False), HISTORY // 3)
-        codes = tastes + TASTES * rng.integers(0, len(catalogue) // TASTES, HISTORY)
+        liked = factors[rng.integers(0, len(factors), 3)].sum(axis=0)
+        codes = rng.choice(best_places(factors @ liked, len(factors) // 300 + HISTORY), HISTORY, replace=False)
         found.append(History(tuple(catalogue[codes].tolist()), (1.0,) * HISTORY))
     return found
 
@@ -132,7 +134,7 @@ def measure(size: int, requests: int) -> bool:
     rng = np.random.default_rng(size)
     catalogue, ours, plain = made(size, rng)
     codes, config = codes_of(catalogue), BlendConfig(candidates=K)
-    asked = members(catalogue, requests + WARM_UP, rng)
+    asked = members(catalogue, ours["als 64"].factors, requests + WARM_UP, rng)
     began = time.perf_counter()
     blend(ours, asked[:1], config, size)
     print(f"{size:,} media; the first question, with what is prepared for all: {time.perf_counter() - began:.1f} s")

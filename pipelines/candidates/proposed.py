@@ -47,9 +47,9 @@ class Proposed:
                 ranks[name][line, np.searchsorted(named[line], held)] = np.arange(len(held))
         wanted = [np.unique(np.asarray(codes, dtype=np.int64)) for codes in engaged]
         found = [np.flatnonzero(np.isin(codes, later)) for codes, later in zip(named, wanted, strict=True)]
-        row = np.repeat(np.arange(len(found)), [len(columns) for columns in found])
+        rows = np.repeat(np.arange(len(found)), [len(columns) for columns in found])
         column = np.concatenate([np.empty(0, dtype=np.int64), *found])
-        return cls(ranks, row, column, np.array([len(later) for later in wanted]), k)
+        return cls(ranks, rows, column, np.array([len(later) for later in wanted]), k)
 
     def fused(self, name: str, worth: Floats) -> Floats:
         """(n, w) what a generator's list counts for each media, by the (k,) worth of its places."""

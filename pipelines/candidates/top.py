@@ -90,12 +90,12 @@ def _descending(scores: Floats) -> Codes:
     behind them they are one key each, which sorts twice as fast as a stable argsort.
     """
     if scores.dtype != np.float32:
-        return np.argsort(-scores, kind="stable")
+        return np.asarray(np.argsort(-scores, kind="stable"))
     bits = (scores + np.float32(0)).view(np.int32)  # + 0 makes 0 of -0, which is equal to it.
     ascending = np.where(bits < 0, bits ^ np.int32(0x7FFFFFFF), bits).astype(np.int64)
     keys = (~ascending << 32) | np.arange(len(scores))
     keys.sort()
-    return keys & 0xFFFFFFFF
+    return np.asarray(keys & 0xFFFFFFFF)
 
 
 def _contenders(scores: Floats, k: int) -> Codes:

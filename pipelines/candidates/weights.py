@@ -10,7 +10,7 @@ from pipelines.core.contracts import Floats
 
 DEPTH = 100
 WEIGHTS = (0.1, 0.2, 0.35, 0.6, 1.0)
-SMOOTHINGS = (20.0, 60.0, 200.0)
+SMOOTHINGS = (10.0, 30.0, 60.0, 150.0, 400.0)
 ROUNDS = 3
 GAIN = 1e-9
 """What is not better by more than rounding is left as it is: nothing is turned down without evidence."""
