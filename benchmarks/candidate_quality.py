@@ -42,7 +42,7 @@ from pipelines.core.window import Window
 from pipelines.judgement import MOST_MEMBERS, scored_by, sitting
 from pipelines.metrics.intervals import Interval, bootstrap_mean, paired_difference
 from pipelines.metrics.ranking import ndcg, recall
-from pipelines.page import load_release
+from pipelines.released import load_release
 from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.world import simulate
 from pipelines.sources import SOURCES

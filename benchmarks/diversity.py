@@ -32,7 +32,8 @@ from pipelines.core import days
 from pipelines.core.settings import Settings
 from pipelines.metrics.diversity import intra_list_diversity, unlike_titles
 from pipelines.metrics.intervals import Interval, bootstrap_statistic
-from pipelines.page import LoadedRelease, Pager, PageRequest, load_release
+from pipelines.page import Pager, PageRequest
+from pipelines.released import LoadedRelease, load_release
 from pipelines.rerank.arrangement import Arrangement, Shelf, Titles
 from pipelines.rerank.diversity import METHODS, DiversityConfig
 from pipelines.rerank.exploration import ExplorationConfig

@@ -24,7 +24,7 @@ from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.metrics.classification import auc, auc_statistic, gauc
 from pipelines.metrics.intervals import as_codes, bootstrap_statistic
-from pipelines.page import load_release
+from pipelines.released import load_release
 from pipelines.sources.kuairand_profiles import ZONE
 
 AUC, GAUC = 0.869, 0.846

@@ -34,9 +34,10 @@ from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.metrics.classification import ece, log_loss
 from pipelines.metrics.intervals import Interval, bootstrap_mean, paired_difference
-from pipelines.page import Pager, PageRequest, load_release
+from pipelines.page import Pager, PageRequest
 from pipelines.ranking import job as ranking
 from pipelines.ranking.job import POSITION
+from pipelines.released import load_release
 from pipelines.simulation.behaviour import WATCHED
 from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.members import DEVICES

@@ -40,10 +40,11 @@ from pipelines.core.contracts import Features, FittedRanker
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.core.window import Window
-from pipelines.page import LoadedRelease, Pager, PageRequest, load_release
+from pipelines.page import Pager, PageRequest
 from pipelines.ranking import DEFAULT, RANKERS
 from pipelines.ranking import job as ranking
 from pipelines.ranking.ensemble import FittedEnsemble
+from pipelines.released import LoadedRelease, load_release
 from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.world import simulate
 

@@ -39,7 +39,8 @@ from pipelines.evaluation.offline import evaluate_rows
 from pipelines.judgement import member_rows, score_rows, scored_by
 from pipelines.metrics.classification import auc, gauc
 from pipelines.metrics.intervals import Interval, bootstrap_statistic, ratio
-from pipelines.page import LoadedRelease, Pager, PageRequest, load_release
+from pipelines.page import Pager, PageRequest
+from pipelines.released import LoadedRelease, load_release
 from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.exam import PAGE, true_matrix
 from pipelines.simulation.members import DEVICES

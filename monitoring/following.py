@@ -17,7 +17,7 @@ from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.core.window import Window
 from pipelines.metrics.intervals import Interval
-from pipelines.page import LoadedRelease, load_release
+from pipelines.released import LoadedRelease, load_release
 from pipelines.training_data import job as training_data
 
 Figures = dict[str, dict[str, Interval]]

@@ -25,11 +25,11 @@ from pipelines.features.catalogue import features, inputs
 from pipelines.features.requirements import REQUIREMENTS, answered
 from pipelines.judgement import Sitting
 from pipelines.metrics.intervals import Interval
-from pipelines.page import LoadedRelease, load_release
 from pipelines.promotion import policy as policies
 from pipelines.promotion.comparison import compare, figure
 from pipelines.ranking import job as ranking
 from pipelines.ranking.unpacking import unpack
+from pipelines.released import LoadedRelease, load_release
 
 ALL, SEED, RETRIEVAL, OTHER = "everything", "another seed", "retrieval", "other"
 WORDS, DENSE = "X6", "X7"

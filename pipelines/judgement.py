@@ -25,9 +25,10 @@ from pipelines.core.window import Window
 from pipelines.evaluation.evidence import Scored, gather
 from pipelines.evaluation.offline import ListEvidence, evaluate_lists, evaluate_rows
 from pipelines.metrics.intervals import Interval
-from pipelines.page import LoadedRelease, Pager, PageRequest, load_release, popular
+from pipelines.page import Pager, PageRequest, popular
 from pipelines.ranking import job as ranking
 from pipelines.ranking.calibration import fit as fit_calibration
+from pipelines.released import LoadedRelease, load_release
 from pipelines.snapshot import MediaSnapshot, write
 
 DEPTH, PAGE = 100, 10

@@ -27,9 +27,9 @@ from pipelines.core.window import Window
 from pipelines.judgement import DEPTH, MOST_MEMBERS, PAGE, Sitting
 from pipelines.metrics.intervals import bootstrap_mean
 from pipelines.metrics.ranking import judge, ndcg, recall
-from pipelines.page import LoadedRelease, load_release
 from pipelines.ranking import RANKERS
 from pipelines.ranking import job as ranking
+from pipelines.released import LoadedRelease, load_release
 
 ROWS = 500
 """Candidates of a page, which a ranker scores at once."""

@@ -8,32 +8,26 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
-from pipelines.candidates import job as candidates
 from pipelines.candidates.blend import BlendConfig, Blended, blend
 from pipelines.candidates.interactions import asked_on
-from pipelines.core import release
 from pipelines.core.contracts import (
     RETRIEVAL,
     Codes,
     Extensible,
     Features,
     FittedGenerator,
-    FittedRanker,
     Floats,
     History,
     Ids,
 )
-from pipelines.core.errors import ReleaseError
-from pipelines.core.release import Manifest
 from pipelines.features.context import context_features
 from pipelines.features.cross_recent import session_features
 from pipelines.features.online_row import user_columns
 from pipelines.features.pairs import MEDIA_NEEDS, pair_features
-from pipelines.ranking import job as ranking
+from pipelines.released import LoadedRelease
 from pipelines.rerank.arrangement import Arranged, Arrangement, Shelf, Titles
 from pipelines.rerank.diversity import DiversityConfig
 from pipelines.rerank.exploration import ExplorationConfig
@@ -95,28 +89,6 @@ class Page:
     items: tuple[PageItem, ...]
     trace: Trace = field(default=NOTHING, compare=False, repr=False)
     """What became of every candidate, for whoever asks why."""
-
-
-@dataclass(frozen=True)
-class LoadedRelease:
-    """A release in memory, all of one manifest."""
-
-    manifest: Manifest
-    generators: Mapping[str, FittedGenerator]
-    ranker: FittedRanker
-
-    @property
-    def release_id(self) -> str:
-        return self.manifest.release_id
-
-
-def load_release(folder: Path) -> LoadedRelease:
-    """Verify the folder against its manifest, then load every part; ReleaseError when anything disagrees."""
-    manifest = release.verify(folder)
-    loaded = LoadedRelease(manifest, candidates.load(folder), ranking.load(folder))
-    if set(loaded.generators) != set(manifest.generators):
-        raise ReleaseError(f"release {manifest.release_id} names generators {manifest.generators}: it holds others")
-    return loaded
 
 
 @dataclass(frozen=True)
@@ -425,5 +397,4 @@ def _word(row: Mapping[str, object], name: str) -> str | None:
 
 def popular(pager: Pager, history: History, k: int) -> list[str]:
     """The popularity floor: the generator's own order, what was watched left out."""
-    codes, _ = pager.release.generators["popularity"].candidates([history], k)
-    return [str(media) for media in pager.release.generators["popularity"].catalogue[codes[0][codes[0] >= 0]]]
+    return [str(media) for media in pager.popular(history)[0][:k]]

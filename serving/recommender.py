@@ -19,7 +19,8 @@ from pipelines.core.settings import Settings
 from pipelines.features import kept
 from pipelines.features.kept import Kept
 from pipelines.features.sequence import Row
-from pipelines.page import Page, Pager, PageRequest, load_release
+from pipelines.page import Page, Pager, PageRequest
+from pipelines.released import load_release
 from pipelines.rerank.pins import NO_RULES, Rules
 from serving.degradation import PatientRows, UserRow, UserRows, popular_page
 from serving.recent import Online

@@ -109,7 +109,7 @@ def test_the_registered_release_is_whole_and_is_of_days_before_its_test(trained,
 
 def test_every_part_is_registered_for_lineage(trained):
     names = {model.name for model in trained.registry._client.search_registered_models()}
-    assert names == {MODEL, "marquee-ranker-gbdt", *(f"marquee-generator-{name}" for name in GENERATORS)}
+    assert names == {MODEL, "marquee-ranker-ensemble", *(f"marquee-generator-{name}" for name in GENERATORS)}
 
 
 def test_the_watermark_moves_and_a_second_run_is_skipped_and_doubles_nothing(trained):

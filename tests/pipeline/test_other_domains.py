@@ -14,7 +14,8 @@ from pipelines.core.contracts import History
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.core.window import Window
-from pipelines.page import Pager, PageRequest, load_release
+from pipelines.page import Pager, PageRequest
+from pipelines.released import load_release
 
 # Ibis calls DuckDB by the old name of to_arrow_table.
 pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")

@@ -20,7 +20,8 @@ from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.features.catalogue import Feature, features
 from pipelines.ingestion import job as ingestion
-from pipelines.page import EXPLORATION, PINNED, RANKED, Page, Pager, PageRequest, load_release, popular
+from pipelines.page import EXPLORATION, PINNED, RANKED, Page, Pager, PageRequest, popular
+from pipelines.released import load_release
 from pipelines.rerank.diversity import DiversityConfig
 from pipelines.rerank.filters import FATIGUE, MATURITY
 from pipelines.rerank.pins import Pin, Rules
