@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from marquee import models_page
+from pipelines.candidates import GENERATORS
 from pipelines.features import catalogue_page
+from pipelines.ranking import RANKERS
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("marquee", "pipelines", "serving", "monitoring", "dags", "feature_repo")
@@ -175,6 +178,12 @@ def test_the_clock_rule_sees_every_clock(source: str) -> None:
 def test_the_page_of_features_is_that_of_the_catalogue() -> None:
     written = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
     assert written == catalogue_page.page(), f"docs/features.md is out of date: {catalogue_page.REMEDY}"
+
+
+@pytest.mark.parametrize(("part", "methods"), [("generators", GENERATORS), ("rankers", RANKERS)])
+def test_the_page_of_models_compares_every_method(part: str, methods: dict[str, object]) -> None:
+    written = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    assert not models_page.missing(written, part, list(methods)), "run marquee models --docs"
 
 
 def test_constraints_pin_exact_versions_and_name_no_address() -> None:
