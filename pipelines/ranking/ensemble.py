@@ -4,10 +4,11 @@ Trees find what acts together, the regression what adds up, and both learn mostl
 needs is the order within one member's titles: that is all the third part learns, without the member's own
 numbers, and what it adds to the log odds orders the page without saying who watches.
 
-Chosen on KuaiRand-Pure, tested on 27 and 28 April and on the 28th alone, three seeds, AUC and GAUC: trees alone
-0.8578 / 0.8177 and 0.8552 / 0.8268; with the regression 0.8596 / 0.8235 and 0.8581 / 0.8277; with all three
-0.8565 / 0.8290 and 0.8564 / 0.8332. With the fewer rounds that a page waits for: 0.8569 / 0.8281 and 0.8556 /
-0.8302. A member sees one page: the order within members is worth more than the third decimal of the AUC.
+Chosen on KuaiRand-Pure, AUC and GAUC, tested on 27 and 28 April and on the 28th alone. Of one seed: trees alone
+0.8574 / 0.8164 and 0.8544 / 0.8266; with the regression 0.8592 / 0.8239 and 0.8575 / 0.8243; with all three
+0.8560 / 0.8281 and 0.8558 / 0.8322. With the fewer rounds that a page waits for, means of three seeds: 0.8569 /
+0.8281 and 0.8556 / 0.8302, trees of 150 rounds alone 0.8578 / 0.8177 and 0.8552 / 0.8268. A member sees one
+page: the order within members is worth more than the third decimal of the AUC.
 """
 
 import json
