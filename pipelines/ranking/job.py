@@ -1,17 +1,19 @@
 """The stage's tasks: read a training set, fit, calibrate, save."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import ValidationError
 
-from pipelines.core.contracts import Features, FittedRanker, Ranker
+from pipelines.core.contracts import Features, FittedRanker, Floats, Ranker
 from pipelines.core.errors import DataError, ReleaseError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
@@ -22,6 +24,7 @@ from pipelines.ranking.classes import require_both
 FOLDER = "ranker"
 FILE = "method.json"
 DEFAULTS: Mapping[str, Any] = {}
+UNFIXED: Mapping[str, float] = {}
 LEARNT = ("user_id", "split", "label", "watched", "weight", "sampling_rate")
 """What is read of a row beside its features."""
 POSITION, FIRST = "position", 0.0
@@ -39,19 +42,24 @@ def columns(rows: pa.Table, names: list[str]) -> Features:
             found[name] = pc.cast(column, pa.float32()).to_numpy(zero_copy_only=False)
         elif pa.types.is_list(column.type):
             found[name] = _lists(column)
+        elif pa.types.is_string(column.type):
+            found[name] = _words(column)
         else:
             found[name] = column.to_numpy(zero_copy_only=False)
     return found
 
 
+def _words(column: pa.Array) -> np.ndarray:
+    """(n,) strings, None where absent; equal words are one string, or a million rows' would fill the memory."""
+    coded = column.dictionary_encode()
+    words = np.array([*coded.dictionary.to_pylist(), None], dtype=object)
+    return np.asarray(words[pc.fill_null(coded.indices, len(words) - 1).to_numpy()])
+
+
 def _lists(column: pa.ListArray) -> np.ndarray:
-    """(n,) objects; equal words are one string, or a million rows' histories would fill the memory."""
+    """(n,) objects."""
     flat = column.flatten()
-    if pa.types.is_string(flat.type):
-        coded = flat.dictionary_encode()
-        values = coded.dictionary.to_numpy(zero_copy_only=False)[coded.indices.to_numpy()]
-    else:
-        values = flat.to_numpy(zero_copy_only=False)
+    values = _words(flat) if pa.types.is_string(flat.type) else flat.to_numpy(zero_copy_only=False)
     ends = np.cumsum(pc.fill_null(pc.list_value_length(column), 0).to_numpy())
     found = np.empty(len(column), dtype=object)
     for row, (begin, end) in enumerate(pairwise([0, *ends.tolist()])):
@@ -63,8 +71,9 @@ def fit(settings: Settings, window: Window, *, names: list[str], into: Path, see
     """Fit ``method`` on the features ``names``, calibrate it on the later days, and save it below ``into``."""
     table = f"training/{window.test_from}"
     # A training set is wide, and half of it is for reports: what is not learnt from stays on the disk.
-    rows = Lake(settings.lake_path).read(table, columns=[*dict.fromkeys((*names, *LEARNT))])
-    save(train(rows, names, seed=seed, method=method), method, into)
+    read = [*dict.fromkeys((*names, *LEARNT))]
+    past = Past.of(Lake(settings.lake_path).read(table, columns=read), [*names])
+    save(_train(past, configured(method, DEFAULTS), names, seed), method, into)
 
 
 def configured(method: str, options: Mapping[str, Any]) -> Ranker:
@@ -95,37 +104,68 @@ def train(
     Raises:
         DataError: when there is nothing to fit on, or an unknown method or setting is asked for.
     """
-    ranker = configured(method, options)
-    labelled = rows.filter(pc.field("label").is_valid())
-    fitting = labelled.filter(pc.field("split") == "fit")
-    rate = _rate(fitting)
-    first = _fit(fitting, names, rate, seed=seed, ranker=ranker, position=position)
-    later = rows.filter(pc.field("split") == "calibrate")
-    calibrated = first.calibrated(first.probability(columns(later, names)), _numbers(later, "watched"), rate)
-    both = labelled.filter(pc.field("split") != "test")
-    return _fit(both, names, rate, seed=seed, ranker=ranker, position=position).calibrated_like(calibrated)
+    learnt = names if position == "ignored" else [*names, POSITION]
+    fixed = {} if position == "ignored" else {POSITION: FIRST}
+    return _train(Past.of(rows, learnt), configured(method, options), names, seed, fixed)
 
 
-def _rate(fitting: pa.Table) -> float:
-    label = _numbers(fitting, "label")
-    require_both(label)
-    return float(_numbers(fitting, "sampling_rate")[label == 0].mean())
+@dataclass(frozen=True)
+class Past:
+    """What a ranker may learn from: every row before the test. features: those that are learnt from, (n,) each.
+
+    label: NaN where there is none. calibrating: whether a row is of the later days. groups: the member of each row.
+    """
+
+    features: Features
+    label: Floats
+    watched: Floats
+    weight: Floats
+    sampling_rate: Floats
+    calibrating: npt.NDArray[np.bool_]
+    groups: npt.NDArray[Any]
+
+    @classmethod
+    def of(cls, rows: pa.Table, names: list[str]) -> "Past":
+        """The table's columns as arrays, so that the table itself need not stay in memory."""
+        past = rows.filter(pc.field("split") != "test")
+        label, watched, weight, rate = (_numbers(past, n) for n in ("label", "watched", "weight", "sampling_rate"))
+        calibrating = np.asarray(pc.equal(past["split"], "calibrate").combine_chunks().to_numpy(zero_copy_only=False))
+        members = columns(past, ["user_id"])["user_id"]
+        return cls(columns(past, names), label, watched, weight, rate, calibrating.astype(bool), members)
+
+    def taken(self, chosen: npt.NDArray[np.bool_], names: Sequence[str]) -> Features:
+        return {name: self.features[name][chosen] for name in names}
+
+
+def _train(
+    past: Past, ranker: Ranker, names: Sequence[str], seed: int, fixed: Mapping[str, float] = UNFIXED
+) -> FittedRanker:
+    labelled = ~np.isnan(past.label)
+    fitting = labelled & ~past.calibrating
+    require_both(past.label[fitting])
+    rate = float(past.sampling_rate[fitting & (past.label == 0)].mean())
+    first = _fit(past, fitting, rate, ranker, seed, fixed)
+    later = first.probability(past.taken(past.calibrating, names))
+    calibrated = first.calibrated(later, past.watched[past.calibrating], rate)
+    return _fit(past, labelled, rate, ranker, seed, fixed).calibrated_like(calibrated)
 
 
 def _fit(
-    rows: pa.Table, names: list[str], rate: float, *, seed: int, ranker: Ranker, position: Position
+    past: Past,
+    chosen: npt.NDArray[np.bool_],
+    rate: float,
+    ranker: Ranker,
+    seed: int,
+    fixed: Mapping[str, float],
 ) -> FittedRanker:
     """Negatives that were not thinned out like those of the fit rows weigh as if they had been."""
-    label, weight = _numbers(rows, "label"), _numbers(rows, "weight")
-    alike = np.where(label == 0, rate / _numbers(rows, "sampling_rate"), 1.0)
-    groups = rows["user_id"].to_numpy(zero_copy_only=False)
-    if position == "ignored":
-        return ranker.fit(columns(rows, names), label, weight * alike, groups, seed=seed)
-    fitted = ranker.fit(columns(rows, [*names, POSITION]), label, weight * alike, groups, seed=seed)
-    return fitted.fixing({POSITION: FIRST})
+    label, weight = past.label[chosen], past.weight[chosen]
+    alike = np.where(label == 0, rate / past.sampling_rate[chosen], 1.0)
+    fitted = ranker.fit(past.taken(chosen, [*past.features]), label, weight * alike, past.groups[chosen], seed=seed)
+    return fitted.fixing(fixed) if fixed else fitted
 
 
-def _numbers(rows: pa.Table, name: str) -> np.ndarray:
+def _numbers(rows: pa.Table, name: str) -> Floats:
     return np.asarray(rows[name].combine_chunks().to_numpy(zero_copy_only=False), dtype=np.float64)
 
 

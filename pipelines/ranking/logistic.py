@@ -10,6 +10,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
+from scipy import sparse
 from scipy.special import expit
 
 from pipelines.core.config import Config
@@ -73,7 +74,8 @@ class FittedLogistic:
 
     def explain(self, features: Features) -> list[dict[str, float]]:
         """Coefficient times value, the design columns of a feature added up."""
-        columns = design(self.encoder, self.encoder.matrix(features), self.mean, self.scale) * self.coefficients
+        given = design(self.encoder, self.encoder.matrix(features), self.mean, self.scale)
+        columns = given.toarray() * self.coefficients
         owner = design_owner(self.encoder)
         by_feature = np.zeros((len(columns), len(self.encoder.names)))
         np.add.at(by_feature.T, owner, columns.T)
@@ -115,15 +117,35 @@ def design_owner(encoder: Encoder) -> np.ndarray:
     return np.concatenate([numeric, numeric, *categories]).astype(np.int64)
 
 
-def design(encoder: Encoder, matrix: Floats, mean: Floats, scale: Floats) -> Floats:
-    """(n, q) float32: standardised numbers (absent = mean), whether each was absent, one column a category."""
+def design(encoder: Encoder, matrix: Floats, mean: Floats, scale: Floats) -> sparse.csr_matrix:
+    """(n, q) float32: standardised numbers (absent = mean), whether each was absent, one column a category.
+
+    Most of it is 0, and a million rows of it as a whole would be 5 GB.
+    """
     numbers = matrix[:, _numeric(encoder)]
     absent = np.isnan(numbers)
-    parts = [np.clip(np.where(absent, 0, (numbers - mean) / scale), -5, 5), absent]
+    numbers -= mean.astype(np.float32)
+    numbers /= scale.astype(np.float32)
+    numbers[absent] = 0
+    parts = [sparse.csr_matrix(np.clip(numbers, -5, 5, out=numbers)), sparse.csr_matrix(absent, dtype=np.float32)]
     for place, name in enumerate(encoder.names):
         if name in encoder.vocabulary:
-            parts.append(matrix[:, [place]] == np.arange(len(encoder.vocabulary[name])))
-    return np.hstack(parts).astype(np.float32)
+            held = np.flatnonzero(~np.isnan(matrix[:, place]))
+            codes = matrix[held, place].astype(np.int32)
+            shape = (len(matrix), len(encoder.vocabulary[name]))
+            parts.append(sparse.csr_matrix((np.ones(len(held), np.float32), (held, codes)), shape=shape))
+    return sparse.hstack(parts, format="csr", dtype=np.float32)
+
+
+def _spread(numbers: Floats) -> tuple[Floats, Floats]:
+    """(d,) mean and standard deviation of the columns, of what is not NaN; 0 and 1 where nothing is or moves."""
+    mean, scale = np.zeros(numbers.shape[1]), np.ones(numbers.shape[1])
+    for place, column in enumerate(numbers.T):
+        held = column[~np.isnan(column)].astype(np.float64)
+        if held.size:
+            mean[place] = held.mean()
+            scale[place] = held.std() or 1.0
+    return mean, scale
 
 
 class Logistic(Config):
@@ -146,17 +168,13 @@ class Logistic(Config):
         require_both(label)
         encoder = Encoder.fit(features, min_count=self.min_category_count, max_categories=self.max_categories)
         matrix = encoder.matrix(features)
-        numbers = matrix[:, _numeric(encoder)].astype(np.float64)
-        present = ~np.isnan(numbers)
-        count = np.maximum(present.sum(axis=0), 1)
-        mean = np.where(present, numbers, 0).sum(axis=0) / count
-        spread = np.sqrt((np.where(present, numbers - mean, 0) ** 2).sum(axis=0) / count)
-        scale = np.where(spread > 0, spread, 1.0)
+        mean, scale = _spread(matrix[:, _numeric(encoder)])
         columns = design(encoder, matrix, mean, scale)
         model = LogisticRegression(C=self.penalty, max_iter=self.iterations, tol=1e-3)
         model.fit(columns, label, sample_weight=weight)
         coefficients, intercept = model.coef_[0].astype(np.float64), float(model.intercept_[0])
         # A column that never moved is a part of the intercept: as a feature's it would explain what it cannot tell.
-        still = columns.min(axis=0) == columns.max(axis=0)
-        intercept += float(coefficients[still] @ columns[0, still])
+        lowest, highest = (found.toarray()[0] for found in (columns.min(axis=0), columns.max(axis=0)))
+        still = lowest == highest
+        intercept += float(coefficients[still] @ lowest[still])
         return FittedLogistic(encoder, mean, scale, np.where(still, 0.0, coefficients), intercept)
