@@ -21,12 +21,12 @@ import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from pipelines.candidates.attributes import Vocabulary, chosen, of_member
-from pipelines.candidates.top import best, codes_of, leave_out
+from pipelines.candidates.retrieval import Retrieval
+from pipelines.candidates.top import codes_of, own_codes
 from pipelines.core.config import Config
 from pipelines.core.contracts import Codes, Floats, History, Ids, Interactions
 
 FILE = "mixed_effects"
-ASKED_TOGETHER = 512
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,15 @@ class FittedMixedEffects:
     def _speaks(self) -> bool:
         return bool(np.isfinite(self.worth).all()) and len(self.worth) > 0
 
+    @cached_property
+    def _retrieval(self) -> Retrieval:
+        """The worth is the product with one more number of the member's, which is 1."""
+        known = np.full(len(self.worth), self._speaks)
+        return Retrieval(np.column_stack([self.attributes, self.worth]).astype(np.float32), known=known)
+
     def candidates(self, histories: Sequence[History], k: int) -> tuple[Codes, Floats]:
-        codes: Codes = np.full((len(histories), k), -1, dtype=np.int32)
-        found: Floats = np.full((len(histories), k), -np.inf, dtype=np.float32)
-        for begin in range(0, len(histories) if self._speaks else 0, ASKED_TOGETHER):
-            asked = histories[begin : begin + ASKED_TOGETHER]
-            scores = self.tastes(asked) @ self.attributes.T + self.worth
-            leave_out(scores, asked, self.codes)
-            codes[begin : begin + len(asked)], found[begin : begin + len(asked)] = best(scores, k)
-        return codes, found
+        asked = np.column_stack([self.tastes(histories), np.ones(len(histories))]).astype(np.float32)
+        return self._retrieval.best(asked, k, own_codes(histories, self.codes))
 
     def scores(self, histories: Sequence[History], codes: Codes) -> Floats:
         """The log odds of a watch of a title once looked at, up to what moves a member's titles alike; never NaN for a

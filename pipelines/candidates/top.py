@@ -23,12 +23,6 @@ def own_codes(histories: Sequence[History], codes: dict[str, int]) -> list[Codes
     return [np.array([codes[m] for m in history.media if m in codes], dtype=np.int64) for history in histories]
 
 
-def leave_out(scores: Floats, histories: Sequence[History], codes: dict[str, int]) -> None:
-    """Set each member's own media to -inf, in place; scores is (len(histories), len(catalogue))."""
-    for row, own in enumerate(own_codes(histories, codes)):
-        scores[row, own] = -np.inf
-
-
 def best(scores: Floats, k: int) -> tuple[Codes, Floats]:
     """(n, k) codes and scores, best first; -1 and -inf where a row has fewer than k scores above -inf."""
     return in_rows((_with_scores(best_places(row, k), row) for row in scores), len(scores), k)

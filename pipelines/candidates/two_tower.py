@@ -22,7 +22,8 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from pipelines.candidates import tower_examples
 from pipelines.candidates import tower_inputs as inputs
-from pipelines.candidates.top import best, codes_of, leave_out
+from pipelines.candidates.retrieval import Retrieval
+from pipelines.candidates.top import codes_of, own_codes
 from pipelines.core.config import Config
 from pipelines.core.contracts import Codes, Floats, History, Ids, Interactions
 from pipelines.core.errors import SettingsError
@@ -84,15 +85,12 @@ class FittedTwoTower:
         return np.append(vector / max(float(np.linalg.norm(vector)), 1e-12), 1)
 
     @cached_property
-    def _unknown(self) -> Codes:
-        return np.flatnonzero(~self.known)
+    def _retrieval(self) -> Retrieval:
+        return Retrieval(self.vectors, known=np.asarray(self.known, dtype=np.bool_))
 
     def candidates(self, histories: Sequence[History], k: int) -> tuple[Codes, Floats]:
         """The scores are log odds."""
-        scores = self.member_vectors(histories) @ self.vectors.T
-        scores[:, self._unknown] = -np.inf
-        leave_out(scores, histories, self.codes)
-        return best(scores, k)
+        return self._retrieval.best(self.member_vectors(histories), k, own_codes(histories, self.codes))
 
     def scores(self, histories: Sequence[History], codes: Codes) -> Floats:
         """ln(1 + how many times likelier the media is to be watched next than the mean media not watched yet)."""
