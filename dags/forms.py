@@ -19,6 +19,11 @@ def choice(default: str, options: list[str], meaning: str) -> Param:
     return Param(default, type="string", enum=options, description=meaning)
 
 
+def fields(meaning: str) -> Param:
+    """Values by name, as JSON; empty unless given."""
+    return Param({}, type=["object", "null"], description=meaning)
+
+
 def switch(meaning: str) -> Param:
     """Off unless ticked."""
     return Param(False, type="boolean", description=meaning)

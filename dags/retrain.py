@@ -13,7 +13,7 @@ the champion and the popularity floor, and registers the release in MLflow. The 
 
 from airflow.sdk import dag, task
 from assets import FEATURES, RELEASE
-from forms import choice, count, day, switch
+from forms import choice, count, day, fields, switch
 
 
 @dag(
@@ -30,6 +30,7 @@ from forms import choice, count, day, switch
             ["ensemble", "gbdt", "lambdarank", "deep", "forest", "logistic"],
             "The ranking method; docs/models.md says when to choose which.",
         ),
+        "options": fields("Settings of the ranker other than its own, as `marquee tune --to FILE` writes them."),
         "seed": count(7, 0, 2**31 - 1, "Seed of every random choice."),
         "force": switch("Retrain although nothing is new."),
     },
@@ -40,7 +41,8 @@ def retrain():
         from pipelines import retraining
         from pipelines.core.settings import load
 
-        return retraining.plan(load(), params["through"], params["test_days"], force=params["force"])
+        asked = {"force": params["force"], "method": params["ranker"], "options": params["options"] or {}}
+        return retraining.plan(load(), params["through"], params["test_days"], **asked)
 
     @task
     def build_training_set(window: dict, params: dict) -> dict:
@@ -64,7 +66,8 @@ def retrain():
         from pipelines.core.settings import load
         from pipelines.core.window import Window
 
-        retraining.fit_ranker(load(), Window(**window), seed=params["seed"], method=params["ranker"])
+        told = {"method": params["ranker"], "options": params["options"] or {}}
+        retraining.fit_ranker(load(), Window(**window), seed=params["seed"], **told)
 
     @task
     def judge(window: dict, params: dict) -> dict:

@@ -1,5 +1,6 @@
 """`marquee backtest`: what Marquee is worth on past days; with which features, over which windows, on ratings."""
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from enum import StrEnum
@@ -46,6 +47,11 @@ def backtest(
         WindowKind, typer.Option(help="With --folds: learn from all days before, or as many each time.")
     ] = WindowKind.expanding,
     gap: Annotated[int, typer.Option(min=0, help="With --folds: days left out between learning and test.")] = 0,
+    ranker: Annotated[str | None, typer.Option(help="The ranker, as retrain names it; the default one if not.")] = None,
+    settings_of_ranker: Annotated[
+        Path | None,
+        typer.Option("--options", exists=True, dir_okay=False, help="The ranker's settings, from `marquee tune --to`."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 7,
     home: Annotated[
         Path | None, typer.Option(help="An empty folder to keep everything in; thrown away by default.")
@@ -62,6 +68,10 @@ def backtest(
         raise DataError("--group says what an ablation leaves out: give --ablation too")
     options: dict[str, Any] = {"number": folds, "kind": window.value, "gap_days": gap} if folds else {}
     options |= {"only": group} if group else {}
+    if asked and (ranker or settings_of_ranker):
+        raise DataError(f"--ranker and --options are of a plain backtest: leave out {asked[0]}")
+    options |= {"method": ranker} if ranker else {}
+    options |= {"options": read_options(settings_of_ranker)} if settings_of_ranker else {}
     run, show = _mode(asked[0] if asked else "")
     with empty_home(settings_module.load(), home, "backtest") as settings:
         figures = run(
@@ -78,6 +88,17 @@ def backtest(
         console.result(figures)
     else:
         show(f"{source} from {test_from.date()} on", figures)
+
+
+def read_options(path: Path) -> dict[str, Any]:
+    """A ranker's settings, as `marquee tune --to` writes them; DataError where the file holds something else."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as exc:
+        raise DataError(f"{path} is no JSON: give a file that `marquee tune --to` wrote") from exc
+    if not isinstance(found, dict):
+        raise DataError(f"{path} holds no settings by name: give a file that `marquee tune --to` wrote")
+    return found
 
 
 Run = Callable[..., dict[str, Any]]

@@ -1,6 +1,6 @@
 """A data set through the whole of Marquee in one process: train on the days before, score the days after."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from pipelines.features import job as features
 from pipelines.ingestion import job as ingestion
 from pipelines.judgement import judge
 from pipelines.ranking import DEFAULT
+from pipelines.ranking import job as ranking
 from pipelines.sources import SOURCES
 
 Say = Callable[[str], None]
@@ -29,18 +30,23 @@ def run(
     test_to: date | None = None,
     seed: int = 7,
     say: Say = lambda step: None,
+    method: str = DEFAULT,
+    options: Mapping[str, Any] = ranking.DEFAULTS,
 ) -> dict[str, Any]:
     """Import, compute features, train on everything before ``test_from`` and score the days from it on.
 
+    ``method``: the ranker; ``options``: settings of it other than its own.
     ``settings.home`` must be empty: a backtest owns its folder. Returns the judgement's figures, the window and the
     release's hash, all JSON.
 
     Raises:
-        DataError: for an unknown source, a folder in use, or days that leave nothing to train or to test on.
+        DataError: for an unknown source, ranker or setting, a folder in use, or days that leave nothing to train or to
+            test on.
     """
+    ranking.configured(method, options)
     window, report = prepare(source, path, settings=settings, test_from=test_from, test_to=test_to, say=say)
     return {
-        **train_and_judge(settings, window, seed=seed, say=say),
+        **train_and_judge(settings, window, seed=seed, say=say, method=method, options=options),
         "dataset": Lake(settings.lake_path).dataset.name,
         "import": report,
     }
@@ -75,24 +81,36 @@ def imported(source: str, path: Path, *, settings: Settings, say: Say) -> tuple[
 
 
 def train(
-    settings: Settings, window: Window, *, seed: int, say: Say, method: str = DEFAULT
+    settings: Settings,
+    window: Window,
+    *,
+    seed: int,
+    say: Say,
+    method: str = DEFAULT,
+    options: Mapping[str, Any] = ranking.DEFAULTS,
 ) -> tuple[Path, dict[str, Any]]:
     """Build the training set, fit and seal a release; its folder, and the report of what it learnt from."""
     say("training set")
     built = retraining.build_training_set(settings, window, seed=seed)
     say("fit generators and ranker")
     retraining.fit_generators(settings, window, seed=seed)
-    retraining.fit_ranker(settings, window, seed=seed, method=method)
+    retraining.fit_ranker(settings, window, seed=seed, method=method, options=options)
     folder = retraining.staging(settings, window) / retraining.RELEASE
     retraining.seal(settings, window, seed=seed, folder=folder)
     return folder, built
 
 
 def train_and_judge(
-    settings: Settings, window: Window, *, seed: int, say: Say, method: str = DEFAULT
+    settings: Settings,
+    window: Window,
+    *,
+    seed: int,
+    say: Say,
+    method: str = DEFAULT,
+    options: Mapping[str, Any] = ranking.DEFAULTS,
 ) -> dict[str, Any]:
     """The figures of a release that was trained and judged on the window, all JSON."""
-    folder, built = train(settings, window, seed=seed, say=say, method=method)
+    folder, built = train(settings, window, seed=seed, say=say, method=method, options=options)
     say(f"judge {window.test_from} to {window.test_to}")
     judgement = judge(settings, folder, window, seed=seed)
     manifest = retraining.seal(settings, window, seed=seed, folder=folder, metrics=judgement.as_dict())

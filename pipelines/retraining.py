@@ -73,15 +73,23 @@ def plan_window(lake: Lake, test_from: date, test_to: date | None = None) -> Win
 
 
 def plan(
-    settings: Settings, through: str | None, test_days: int | None, *, force: bool = False
+    settings: Settings,
+    through: str | None,
+    test_days: int | None,
+    *,
+    force: bool = False,
+    method: str = DEFAULT,
+    options: Mapping[str, Any] = ranking.DEFAULTS,
 ) -> dict[str, Any] | None:
     """The window that tests on the last ``test_days`` days up to ``through`` (default: the last day with features).
 
     None when that day was tested by an earlier retraining already: nothing is new, unless ``force``.
 
     Raises:
-        DataError: when features do not reach that day, or too few days lie before the test.
+        DataError: when features do not reach that day, too few days lie before the test, or the ranker or one of its
+            settings is not known: before anything is computed.
     """
+    ranking.configured(method, options)
     lake = Lake(settings.lake_path)
     reached, trained = lake.watermark("features"), lake.watermark(TRAINED)
     if reached is None:
@@ -124,11 +132,22 @@ def ranker_inputs(settings: Settings, method: str | None = None) -> list[str]:
     return [*inputs(Lake(settings.lake_path).dataset), *scores.names(), *beside]
 
 
-def fit_ranker(settings: Settings, window: Window, *, seed: int, method: str = DEFAULT) -> None:
-    """Fit and calibrate the ranker into the release folder that holds the generators; DataError on a red one."""
+def fit_ranker(
+    settings: Settings,
+    window: Window,
+    *,
+    seed: int,
+    method: str = DEFAULT,
+    options: Mapping[str, Any] = ranking.DEFAULTS,
+) -> None:
+    """Fit and calibrate the ranker into the release folder that holds the generators; DataError on a red one.
+
+    ``options``: settings of the method other than its own.
+    """
     require_green(training_data.report_of(settings, window))
     into = staging(settings, window) / RELEASE
-    ranking.fit(settings, window, names=ranker_inputs(settings, method), into=into, seed=seed, method=method)
+    names = ranker_inputs(settings, method)
+    ranking.fit(settings, window, names=names, into=into, seed=seed, method=method, options=options)
 
 
 def seal(

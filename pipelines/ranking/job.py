@@ -67,13 +67,26 @@ def _lists(column: pa.ListArray) -> np.ndarray:
     return found
 
 
-def fit(settings: Settings, window: Window, *, names: list[str], into: Path, seed: int, method: str = DEFAULT) -> None:
-    """Fit ``method`` on the features ``names``, calibrate it on the later days, and save it below ``into``."""
+def fit(
+    settings: Settings,
+    window: Window,
+    *,
+    names: list[str],
+    into: Path,
+    seed: int,
+    method: str = DEFAULT,
+    options: Mapping[str, Any] = DEFAULTS,
+) -> None:
+    """Fit ``method`` on the features ``names``, calibrate it on the later days, and save it below ``into``.
+
+    ``options``: settings of the method other than its own, as `marquee tune --to FILE` writes them.
+    """
+    ranker = configured(method, options)
     table = f"training/{window.test_from}"
     # A training set is wide, and half of it is for reports: what is not learnt from stays on the disk.
     read = [*dict.fromkeys((*names, *LEARNT))]
     past = Past.of(Lake(settings.lake_path).read(table, columns=read), [*names])
-    save(_train(past, configured(method, DEFAULTS), names, seed), method, into)
+    save(_train(past, ranker, names, seed), method, into, options)
 
 
 def configured(method: str, options: Mapping[str, Any]) -> Ranker:
@@ -169,12 +182,12 @@ def _numbers(rows: pa.Table, name: str) -> Floats:
     return np.asarray(rows[name].combine_chunks().to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def save(ranker: FittedRanker, method: str, into: Path) -> None:
-    """Write the ranker and the name of its method."""
+def save(ranker: FittedRanker, method: str, into: Path, options: Mapping[str, Any] = DEFAULTS) -> None:
+    """Write the ranker, the name of its method, and which settings were not the method's own."""
     folder = into / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     ranker.save(folder)
-    (folder / FILE).write_text(json.dumps({"method": method}), encoding="utf-8")
+    (folder / FILE).write_text(json.dumps({"method": method, "options": dict(options)}), encoding="utf-8")
 
 
 def load(release: Path) -> FittedRanker:

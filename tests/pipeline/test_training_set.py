@@ -343,3 +343,13 @@ def test_a_sample_of_days_without_a_label_is_refused(settings):
         Lake(settings.lake_path).publish(table.name, pa.Table.from_pylist(rows, schema=table.schema()), day)
     with pytest.raises(DataError, match="has a label: import its watches"):
         job.labelled_sample(settings, day, day, most=5, seed=1, store=Store())
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [({"method": "gbdtt"}, "gbdtt"), ({"options": {"roundz": 3}}, "roundz")],
+    ids=["method", "setting"],
+)
+def test_a_ranker_or_a_setting_that_is_not_known_is_refused_before_anything_is_computed(settings, asked, named):
+    with pytest.raises(DataError, match=named):
+        retraining.plan(settings, None, None, **asked)

@@ -139,6 +139,26 @@ def test_backtest_keeps_a_folder_that_was_named(monkeypatch: pytest.MonkeyPatch,
     assert (tmp_path / "kept").is_dir()
 
 
+def test_backtest_takes_the_ranker_and_the_settings_that_a_search_wrote(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def run(source: str, path: Path, **given: Any) -> dict[str, Any]:
+        asked.update(given)
+        return {"ranker": {"auc": FIGURE}}
+
+    monkeypatch.setattr(backtest, "run", run)
+    tuned = tmp_path / "tuned.json"
+    tuned.write_text('{"rounds": 40}', encoding="utf-8")
+    words = ("backtest", "tables", "--path", "d", "--test-from", "2026-01-20", "--ranker", "gbdt")
+    assert call(*words, "--options", str(tuned)).exit_code == 0
+    assert (asked["method"], asked["options"]) == ("gbdt", {"rounds": 40})
+    assert_refused(call(*words, "--folds", "2"), 2, "--ranker")
+    tuned.write_text("[1]", encoding="utf-8")
+    assert_refused(call(*words, "--options", str(tuned)), 2, "tuned.json")
+
+
 def test_what_fails_for_no_fault_of_the_caller_has_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(*_: Any, **__: Any) -> dict[str, Any]:
         raise ReleaseError("release abc is not whole: model.txt was changed")
