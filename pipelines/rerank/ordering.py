@@ -14,7 +14,7 @@ from pipelines.core.contracts import Codes, Floats
 class OrderingConfig(Config):
     """prior: how much the generators' score counts; 0 = the ranker alone. Measured in docs/decisions/0008."""
 
-    prior: float = Field(default=0.75, ge=0)
+    prior: float = Field(default=1.5, ge=0)
 
 
 def log_score(probability: Floats, retrieved: Floats, config: OrderingConfig) -> Floats:
