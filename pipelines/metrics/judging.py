@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,9 +40,9 @@ class Ragged:
 
     @classmethod
     def of(cls, relevant: "Relevant") -> "Ragged":
-        """The same, whichever form it has; codes as int64."""
-        if isinstance(relevant, cls):
-            return cls(relevant.codes.astype(np.int64, copy=False), relevant.ends.astype(np.int64, copy=False))
+        """The same end to end, whichever form it has."""
+        if isinstance(relevant, Ragged):
+            return relevant
         sizes = np.fromiter((len(r) for r in relevant), dtype=np.int64, count=len(relevant))
         codes = np.concatenate([np.empty(0, dtype=np.int64), *relevant]).astype(np.int64)
         return cls(codes, np.cumsum(sizes))
@@ -76,9 +77,10 @@ def judge(ranked: Codes, relevant: Relevant, k: int) -> Judged:
             f"ranked has shape {ranked.shape} and relevant {len(relevant)} members: give one row of codes a member"
         )
     first, held = ranked[:, :k], Ragged.of(relevant)
-    width = _width(first, held.codes)
+    codes, ends = held.codes.astype(np.int64, copy=False), held.ends.astype(np.int64, copy=False)
+    width = _width(first, codes)
     hits, counts = np.zeros(first.shape, dtype=np.bool_), np.zeros(len(first), dtype=np.int64)
-    for rows, owner, code in _blocks(held, first.shape[1]):
+    for rows, owner, code in _blocks(codes, ends, first.shape[1]):
         keys = np.sort(owner * width + code)
         keys = keys[np.diff(keys, prepend=-1) > 0]
         counts[rows] = np.bincount(keys // width, minlength=rows.stop - rows.start)
@@ -99,14 +101,14 @@ def _width(ranked: Codes, relevant: Keys) -> int:
     return max(width, 1)
 
 
-def _blocks(held: Ragged, places: int) -> Iterator[tuple[slice, Keys, Keys]]:
+def _blocks(codes: Keys, ends: Keys, places: int) -> Iterator[tuple[slice, Keys, Keys]]:
     """Members in blocks: their rows, and the place within the block and the code of each relevant media."""
-    ends = np.concatenate([[0], held.ends])
-    work = ends[1:] + max(places, 1) * np.arange(1, len(held) + 1)
-    starts = np.flatnonzero(np.diff(work // CELLS, prepend=-1))
-    for start, stop in zip(starts, np.append(starts[1:], len(held)), strict=True):
-        owner = np.repeat(np.arange(stop - start), np.diff(ends[start : stop + 1]))
-        yield slice(int(start), int(stop)), owner, held.codes[ends[start] : ends[stop]]
+    work = ends + max(places, 1) * np.arange(1, len(ends) + 1)
+    starts = [int(start) for start in np.flatnonzero(np.diff(work // CELLS, prepend=-1))]
+    bounds = np.concatenate([[0], ends])
+    for start, stop in pairwise([*starts, len(ends)]):
+        owner = np.repeat(np.arange(stop - start), np.diff(bounds[start : stop + 1]))
+        yield slice(start, stop), owner, codes[bounds[start] : bounds[stop]]
 
 
 def _found(ranked: Codes, keys: Keys, width: int) -> npt.NDArray[np.bool_]:

@@ -9,8 +9,8 @@ the same as ``Ragged``, and answers (n,) floats, a figure a member; ``measure`` 
 - Lists are ordered, so there are no ties: whoever sorts by score decides them.
 - A media that a list repeats counts once, at its first place. A list shorter than ``k`` is scored as it is.
 
-Where the divisor is a choice it is the argument ``by``: "reachable" is min(k, relevant), the hits that a list of k could
-hold; "relevant" is all that is relevant, whatever k.
+Where the divisor is a choice it is the argument ``by``: "reachable" is min(k, relevant), the hits that a list of k
+could hold; "relevant" is all that is relevant, whatever k.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,6 +24,9 @@ from pipelines.metrics.judging import Codes, Judged, Relevant, judge
 
 Floats = npt.NDArray[np.float64]
 By = Literal["reachable", "relevant"]
+
+LISTS = 1 << 13
+"""Lists are worked out in blocks of this many where a figure needs more than a bit a place."""
 
 
 def ndcg(ranked: Codes, relevant: Relevant, k: int = 10) -> Floats:
@@ -70,8 +73,8 @@ def average_recall(ranked: Codes, relevant: Relevant, k: int = 10, by: By = "rea
     """AR@k = sum of hit_i x recall@i over i = 1..k, / min(k, relevant); its mean over members is mAR@k.
 
     recall@i = hits among the first i / relevant. It is AP@k with recall in the place of precision, so a perfect list
-    reaches (m + 1) / (2 relevant), m = min(k, relevant), which is 1 only for a member with one relevant media. Where the
-    hits stand does not matter, only how many there are.
+    reaches (m + 1) / (2 relevant), m = min(k, relevant), which is 1 only for a member with one relevant media. Where
+    the hits stand does not matter, only how many there are.
 
     Range: [0, 1], higher is better. Ties: none, a list is ordered. Without positives: NaN.
     Normalised by: min(k, relevant), or with ``by="relevant"`` relevant.
@@ -124,7 +127,7 @@ def measure(ranked: Codes, relevant: Relevant, k: int = 10, names: Iterable[str]
 def _ndcg(judged: Judged) -> Floats:
     discount = 1 / np.log2(np.arange(2, judged.k + 2))
     ideal = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(judged.relevant, judged.k)]
-    return _share(judged.hits @ discount[: judged.hits.shape[1]], ideal)
+    return _share(np.asarray(judged.hits @ discount[: judged.hits.shape[1]]), ideal)
 
 
 def _recall(judged: Judged, by: By = "reachable") -> Floats:
@@ -139,9 +142,12 @@ def _precision(judged: Judged, by: Literal["k", "listed"] = "k") -> Floats:
 
 
 def _average_precision(judged: Judged, by: By = "reachable") -> Floats:
-    hits = judged.hits.astype(np.float64)
-    precision = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
-    return _share((hits * precision).sum(axis=1), _possible(judged, by))
+    gained, places = np.zeros(len(judged.hits)), np.arange(1, judged.hits.shape[1] + 1)
+    for start in range(0, len(gained), LISTS):
+        rows = slice(start, start + LISTS)
+        hits = judged.hits[rows].astype(np.float64)
+        gained[rows] = (hits * (np.cumsum(hits, axis=1) / places)).sum(axis=1)
+    return _share(gained, _possible(judged, by))
 
 
 def _average_recall(judged: Judged, by: By = "reachable") -> Floats:
@@ -174,7 +180,8 @@ METRICS: dict[str, Callable[[Judged], Floats]] = {
 
 def _found(judged: Judged) -> Floats:
     """(n,) how many hits there are."""
-    return np.count_nonzero(judged.hits, axis=1).astype(np.float64)
+    found: Floats = judged.hits.sum(axis=1, dtype=np.float64)
+    return found
 
 
 def _possible(judged: Judged, by: By) -> npt.NDArray[np.int64]:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.core.errors import DataError
-from pipelines.metrics import ranking
+from pipelines.metrics import judging
 from pipelines.metrics.ranking import average_precision, average_recall, f1, ndcg, recall
 
 METRICS = [ndcg, recall, average_precision, average_recall]
@@ -80,7 +80,7 @@ def test_judging_in_small_blocks_changes_nothing(monkeypatch):
         [rng.integers(0, 40, 4) for _ in range(50)],
     )
     whole = ndcg(ranked, relevant, 10)
-    monkeypatch.setattr(ranking, "CELLS", 100)
+    monkeypatch.setattr(judging, "CELLS", 100)
     np.testing.assert_array_equal(ndcg(ranked, relevant, 10), whole)
 
 
