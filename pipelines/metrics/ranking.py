@@ -127,7 +127,7 @@ def measure(ranked: Codes, relevant: Relevant, k: int = 10, names: Iterable[str]
 def _ndcg(judged: Judged) -> Floats:
     discount = 1 / np.log2(np.arange(2, judged.k + 2))
     ideal = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(judged.relevant, judged.k)]
-    return _share(np.asarray(judged.hits @ discount[: judged.hits.shape[1]]), ideal)
+    return _share(judged.hits @ discount[: judged.hits.shape[1]], ideal)
 
 
 def _recall(judged: Judged, by: By = "reachable") -> Floats:
@@ -157,13 +157,14 @@ def _average_recall(judged: Judged, by: By = "reachable") -> Floats:
 
 def _reciprocal_rank(judged: Judged) -> Floats:
     gained = np.zeros(len(judged.hits))
-    rows = np.flatnonzero(judged.hits.any(axis=1))
-    gained[rows] = 1 / (1.0 + judged.hits[rows].argmax(axis=1)) if len(rows) else 0.0
+    rows = np.flatnonzero(_found(judged))
+    if len(rows):
+        gained[rows] = 1 / (1.0 + judged.hits[rows].argmax(axis=1))
     return _share(gained, judged.relevant > 0)
 
 
 def _hit_rate(judged: Judged) -> Floats:
-    return _share(judged.hits.any(axis=1).astype(np.float64), judged.relevant > 0)
+    return _share(np.minimum(_found(judged), 1.0), judged.relevant > 0)
 
 
 METRICS: dict[str, Callable[[Judged], Floats]] = {
