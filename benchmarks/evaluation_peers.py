@@ -120,6 +120,7 @@ CASES = (
 
 
 def ours(case: Case) -> Answers:
+    """Ours, the mean over members that have an answer."""
     width = max(len(one) for one in case.lists)
     ranked = np.array([[*one, *[-1] * (width - len(one))] for one in case.lists])
     relevant = [np.array(one, dtype=np.int64) for one in case.relevant]
@@ -127,6 +128,7 @@ def ours(case: Case) -> Answers:
 
 
 def lenskit(case: Case, offset: int) -> Answers:
+    """LensKit's, the mean of its summary; the discount is log2(place + offset), or with 0 its own."""
     from lenskit.data import ItemList, ItemListCollection
     from lenskit.metrics import NDCG, Hit, LogRankWeight, Precision, Recall, RecipRank, RunAnalysis
     from lenskit.metrics.ranking import AveragePrecision
@@ -146,6 +148,7 @@ def lenskit(case: Case, offset: int) -> Answers:
 
 
 def mlflow(case: Case) -> Answers:
+    """MLflow's mean of the three list metrics that it has."""
     from mlflow import metrics
 
     made = {"ndcg": metrics.ndcg_at_k, "recall": metrics.recall_at_k, "precision": metrics.precision_at_k}
@@ -156,6 +159,7 @@ def mlflow(case: Case) -> Answers:
 
 
 def evidently(case: Case) -> Answers:
+    """Evidently's, the row of its answer that it labels with rank k."""
     from evidently import DataDefinition, Dataset, Recsys, Report
     from evidently import metrics as theirs
 
@@ -181,6 +185,7 @@ def evidently(case: Case) -> Answers:
 
 
 def printed(value: float | None) -> str:
+    """A cell of the table."""
     return f"{'-':>13}" if value is None or value != value else f"{value:13.6f}"
 
 
