@@ -56,3 +56,9 @@ def test_both_agree_with_scikit_learn(pairs):
 def test_wrong_rows_are_refused_by_name(rating, predicted, message):
     with pytest.raises(DataError, match=message):
         rmse(rating, predicted)
+
+
+@pytest.mark.parametrize("metric", [rmse, mae])
+def test_every_metric_says_what_it_promises(metric):
+    for promise in ("Range:", "Ties:", "Without positives:", "Normalised by:"):
+        assert promise in metric.__doc__
