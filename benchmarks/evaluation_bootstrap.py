@@ -5,6 +5,10 @@ once for all metrics and meets them in one matrix product; one metric at a time 
 and so the same members. Both are run in turn in one process, first where every member has every figure, then where
 members lack one of three metrics. The intervals of the first are the same to rounding; of the second, where a metric's
 own members are drawn by the one and all members by the other, they differ by chance.
+
+Measured on 2 cores: 0.70 s by the clock with little beside it; with a load of 10, 0.69 s and, with figures lacking,
+0.86 s of a processor. One by one took 8.0 to 10.3 times as long, with figures lacking 5.9 to 6.5 times. The intervals
+differ by 3e-18, with figures lacking by 7e-5.
 """
 
 import statistics

@@ -11,6 +11,12 @@ proportion. Evidently is asked for NDCG alone, on 10,000 members, and ours for e
 own form of input costs to make is not counted; what it costs to turn Evidently's table into codes is printed.
 
 AUC, GAUC, log loss, ECE and RMSE have no depth of 10 and are not among them.
+
+Measured on 2 cores that other work kept busy (load 10): a million members took 2.18 s of a processor, 9.7 s by the
+clock, and 0.84 GB. LensKit's 20,000 took 29.6 s where ours took 0.28 s, 106 times less for 12 metrics as for its 7,
+and twice the members 2.4 times as long, so that a million would take 1,478 s; no figure was further from ours than
+6e-17. Evidently's NDCG took 27.9 s, 107 times our 12 metrics and 320 times our NDCG; its table took 0.14 s to turn.
+With less beside it (100,000 members): 0.20 s, LensKit 244, Evidently 131 and 303 times ours.
 """
 
 import contextlib

@@ -1,12 +1,14 @@
 """What lists do to the catalogue: worked by hand, then properties, then LensKit's answer."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.core.errors import DataError
-from pipelines.metrics import diversity
+from pipelines.metrics import classification, diversity, ranking, rating
 from pipelines.metrics.catalogue import coverage, exposures, gini, novelty, popularity_bias
 from pipelines.metrics.diversity import intra_list_diversity, unlike_titles
 
@@ -125,3 +127,9 @@ def test_wrong_input_is_refused_by_name():
 def test_every_figure_says_what_it_promises(metric):
     for promise in ("Range:", "Ties:", "Without positives:", "Normalised by:"):
         assert promise in metric.__doc__
+
+
+def test_the_page_of_metrics_names_every_metric():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    names = {*ranking.METRICS, *classification.STATISTICS, *rating.STATISTICS, "f1", "coverage", "popularity_bias"}
+    assert not {name for name in names | {"novelty", "intra_list_diversity"} if f"| `{name}`" not in page}
