@@ -26,7 +26,8 @@ from pipelines.core.settings import Settings
 from pipelines.core.window import Window
 from pipelines.judgement import DEPTH, MOST_MEMBERS, PAGE, Sitting
 from pipelines.metrics.intervals import bootstrap_mean
-from pipelines.metrics.ranking import judge, ndcg, recall
+from pipelines.metrics.judging import judge
+from pipelines.metrics.ranking import ndcg, recall
 from pipelines.ranking import RANKERS
 from pipelines.ranking import job as ranking
 from pipelines.released import LoadedRelease, load_release

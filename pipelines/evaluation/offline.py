@@ -1,6 +1,6 @@
 """Held-out scores with intervals: of labelled rows, and of ordered lists. The intervals resample members."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from pipelines.metrics.intervals import (
     bootstrap_mean,
     bootstrap_statistic,
 )
+from pipelines.metrics.judging import Codes, Relevant
 
 RESAMPLES = 1000
 ROW_RESAMPLES = 300
@@ -50,8 +51,8 @@ def evaluate_rows(
 
 
 def evaluate_lists(
-    ranked: ranking.Codes,
-    relevant: Sequence[ranking.Codes],
+    ranked: Codes,
+    relevant: Relevant,
     k: int,
     seed: int,
     *,
@@ -60,17 +61,14 @@ def evaluate_lists(
 ) -> ListEvidence:
     """NDCG, mAP, mAR and their F1 at ``k`` and recall at ``depth``, a figure a member and means with intervals.
 
-    ranked: (n, width) codes, best first, -1 pads. relevant: n arrays of codes. members: (n,) ids; their places if not
-    given. F1 is of the means mAP and mAR, resampled jointly, and so has no figure a member.
+    ranked: (n, width) codes, best first, -1 pads. relevant: n arrays of codes, or the same as Ragged. members: (n,)
+    ids; their places if not given. F1 is of the means mAP and mAR, resampled jointly, and so has no figure a member.
     """
     if not len(relevant):
         raise DataError("there are no members to measure: the window is empty")
-    values = {
-        f"ndcg@{k}": ranking.ndcg(ranked, relevant, k),
-        f"map@{k}": ranking.average_precision(ranked, relevant, k),
-        f"mar@{k}": ranking.average_recall(ranked, relevant, k),
-        f"recall@{depth}": ranking.recall(ranked, relevant, depth),
-    }
+    at_k = ranking.measure(ranked, relevant, k, ("ndcg", "map", "mar"))
+    values = {f"{name}@{k}": each for name, each in at_k.items()}
+    values[f"recall@{depth}"] = ranking.recall(ranked, relevant, depth)
     intervals = {name: bootstrap_mean(figures, seed, RESAMPLES) for name, figures in values.items()}
     intervals[f"f1@{k}"] = _f1_interval(values[f"map@{k}"], values[f"mar@{k}"], seed)
     ids = np.arange(len(relevant)) if members is None else np.asarray(members)

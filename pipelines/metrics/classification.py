@@ -20,9 +20,10 @@ Members = npt.NDArray[np.int64]
 
 
 def auc(label: npt.ArrayLike, score: npt.ArrayLike, weight: npt.ArrayLike | None = None) -> float:
-    """P(a positive scores above a negative) + P(they tie) / 2, of pairs weighted by w_i w_j; in [0, 1].
+    """P(a positive scores above a negative) + P(they tie) / 2, of pairs weighted by w_i w_j.
 
-    NaN where one class is missing. Random scores give 0.5.
+    Range: [0, 1], higher is better; random scores give 0.5. Ties: a tied pair counts half. Without positives: NaN, and
+    without negatives. Normalised by: the weight of all pairs of a positive and a negative, of whichever members.
     """
     y, s = _checked(label, score)
     w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=np.float64)
@@ -32,24 +33,34 @@ def auc(label: npt.ArrayLike, score: npt.ArrayLike, weight: npt.ArrayLike | None
 
 
 def gauc(label: npt.ArrayLike, score: npt.ArrayLike, groups: npt.ArrayLike) -> float:
-    """The mean of the members' own AUCs, weighted by their rows, over members with both classes; in [0, 1].
+    """The mean of the members' own AUCs, weighted by their rows, over members with both classes.
 
-    groups: (rows,) the member of each row. NaN where nobody has both classes.
+    groups: (rows,) the member of each row. Source: Zhu et al., KDD 2017.
+
+    Range: [0, 1], higher is better; random scores give 0.5. Ties: a tied pair counts half. Without positives: a member
+    is left out, as one without negatives is; NaN where nobody remains. Normalised by: the rows of those who remain.
     """
     members, codes = as_codes(groups)
     return float(gauc_statistic(label, score, codes, len(members))(np.ones((1, len(members))))[0])
 
 
 def log_loss(label: npt.ArrayLike, p: npt.ArrayLike) -> float:
-    """Mean of -(y ln p + (1 - y) ln(1 - p)), p clipped to [eps, 1 - eps], eps = 2.2e-16; 0 or above, lower better."""
+    """Mean of -(y ln p + (1 - y) ln(1 - p)), p clipped to [eps, 1 - eps], eps = 2.2e-16, in nats.
+
+    Range: [0, 36.1], lower is better; the constant mean label m gives -(m ln m + (1 - m) ln(1 - m)). Ties: none.
+    Without positives: members count all the same. Normalised by: rows, so members with many rows weigh more.
+    """
     return float(_losses(*_checked(label, p, probability=True)).mean())
 
 
 def ece(label: npt.ArrayLike, p: npt.ArrayLike, bins: int = BINS) -> float:
-    """Expected calibration error: sum over bins of (rows in bin / rows) x |mean label - mean p|; in [0, 1].
+    """Expected calibration error: sum over bins of (rows in bin / rows) x |mean label - mean p|.
 
-    Bins are of equal width over [0, 1], closed above, the first closed below too; an empty one adds nothing. Lower is
-    better; an ECE of few rows is too high on average, because chance gaps do not cancel.
+    Bins are of equal width over [0, 1], closed above, the first closed below too; an empty one adds nothing. An ECE of
+    few rows is too high on average, because chance gaps do not cancel.
+
+    Range: [0, 1], lower is better. Ties: rows of equal p share a bin. Without positives: members count all the same.
+    Normalised by: rows.
     """
     y, q = _checked(label, p, probability=True)
     gaps = np.bincount(_bin(q, bins), weights=y - q, minlength=bins)

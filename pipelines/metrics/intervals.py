@@ -5,7 +5,7 @@ A statistic is therefore a function of *multiplicities*, (resamples, members) co
 both sides of a comparison. The intervals are percentile intervals, the same for the same seed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,10 +79,63 @@ def paired_difference(
 
     a, b: (members,), the same member at the same place. DataError where the lengths differ.
     """
-    left, right = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    if left.shape != right.shape:
-        raise DataError(f"paired sides have shapes {left.shape} and {right.shape}: score the same members on both")
-    return bootstrap_mean(left - right, seed, resamples, confidence)
+    return bootstrap_mean(_difference(a, b), seed, resamples, confidence)
+
+
+def bootstrap_means(
+    values: Mapping[str, npt.ArrayLike], seed: int, resamples: int = 1000, confidence: float = 0.95
+) -> dict[str, Interval]:
+    """The mean of each of several (members,) figures with its interval, of one set of draws for all of them.
+
+    values: name -> a figure a member, the same member at the same place. A member whose figure of one name is NaN is
+    left out of that name alone; one who has none at all is not drawn. So figures that miss the same members have the
+    intervals that ``bootstrap_mean`` gives them one by one. DataError where the lengths differ.
+    """
+    figures = _columns(values)
+    draws = resampled_means(figures, seed, resamples)
+    found = {}
+    for name, figure, drawn in zip(values, figures.T, draws.T, strict=True):
+        held = figure[~np.isnan(figure)]
+        found[name] = _interval(float(held.mean()), drawn[~np.isnan(drawn)], confidence) if held.size else NOTHING
+    return found
+
+
+def paired_differences(
+    a: Mapping[str, npt.ArrayLike],
+    b: Mapping[str, npt.ArrayLike],
+    seed: int,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+) -> dict[str, Interval]:
+    """The mean of a - b of each name over the members that have both, with its interval, of one set of draws.
+
+    a, b: name -> (members,), the same member at the same place on both sides. DataError where names or lengths differ.
+    """
+    if set(a) != set(b):
+        raise DataError(f"paired sides differ in {sorted(set(a) ^ set(b))}: score the same figures on both")
+    differences = {name: _difference(a[name], b[name], f" of {name}") for name in a}
+    return bootstrap_means(differences, seed, resamples, confidence)
+
+
+def resampled_means(figures: Floats, seed: int, resamples: int = 1000) -> Floats:
+    """(resamples, m) the means of m figures in each resample, NaN where none of its members has one; rows are joint.
+
+    figures: (members, m), NaN where a member has none. Each block of draws meets all figures in one matrix product.
+    """
+    known = ~np.isnan(figures)
+    anyone = known.any(axis=1)
+    known, members = known[anyone], int(np.count_nonzero(anyone))
+    means: Floats = np.full((resamples, figures.shape[1]), np.nan)
+    if not members:
+        return means
+    partial = ~known.all(axis=0)
+    amounts, present, at = np.where(known, figures[anyone], 0.0), known[:, partial].astype(np.float64), 0
+    for block in multiplicities(members, seed, resamples):
+        held = np.full((len(block), figures.shape[1]), float(members))
+        held[:, partial] = block @ present
+        np.divide(block @ amounts, held, out=means[at : at + len(block)], where=held > 0)
+        at += len(block)
+    return means
 
 
 def ratio(numerator: npt.ArrayLike, denominator: npt.ArrayLike) -> Statistic:
@@ -96,6 +149,25 @@ def ratio(numerator: npt.ArrayLike, denominator: npt.ArrayLike) -> Statistic:
         return figures
 
     return statistic
+
+
+def _difference(a: npt.ArrayLike, b: npt.ArrayLike, named: str = "") -> Floats:
+    left, right = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if left.shape != right.shape:
+        raise DataError(
+            f"paired sides{named} have shapes {left.shape} and {right.shape}: score the same members on both"
+        )
+    return left - right
+
+
+def _columns(values: Mapping[str, npt.ArrayLike]) -> Floats:
+    """(members, names) as one table; DataError where there are no names or the lengths differ."""
+    columns = {name: np.asarray(figures, dtype=np.float64) for name, figures in values.items()}
+    shapes = {figures.shape for figures in columns.values()}
+    if len(shapes) != 1 or len(next(iter(shapes))) != 1:
+        told = {name: figures.shape for name, figures in columns.items()}
+        raise DataError(f"figures have shapes {told}: give one figure a member, of the same members for every name")
+    return np.column_stack(list(columns.values()))
 
 
 def _mean_interval(held: Floats, seed: int, resamples: int, confidence: float) -> Interval:

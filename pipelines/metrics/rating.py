@@ -15,12 +15,20 @@ Members = npt.NDArray[np.int64]
 
 
 def rmse(rating: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """sqrt(mean of (rating - predicted)^2): a mistake of two counts four times a mistake of one."""
+    """sqrt(mean of (rating - predicted)^2): a mistake of two counts four times a mistake of one.
+
+    Range: [0, the span of ratings and predictions], lower is better. Ties: none, nothing is ordered. Without positives:
+    members count all the same, but without ratings they have no rows. Normalised by: rows.
+    """
     return float(np.sqrt(np.square(_errors(rating, predicted)).mean()))
 
 
 def mae(rating: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """Mean of |rating - predicted|."""
+    """Mean of |rating - predicted|.
+
+    Range: [0, the span of ratings and predictions], lower is better; never above RMSE. Ties: none, nothing is ordered.
+    Without positives: members count all the same, but without ratings they have no rows. Normalised by: rows.
+    """
     return float(np.abs(_errors(rating, predicted)).mean())
 
 

@@ -112,3 +112,9 @@ def test_a_multiplicity_of_two_means_every_row_of_the_member_twice(name):
         plain = {"auc": auc, "log_loss": log_loss, "ece": ece}.get(name)
         expected = plain(label[again], p[again]) if plain else gauc(label[again], p[again], codes[again] * 10 + copy)
         assert answer == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", [auc, gauc, log_loss, ece])
+def test_every_metric_says_what_it_promises(metric):
+    for promise in ("Range:", "Ties:", "Without positives:", "Normalised by:"):
+        assert promise in metric.__doc__

@@ -9,9 +9,13 @@ from pipelines.metrics.classification import STATISTICS
 from pipelines.metrics.intervals import (
     bootstrap_centred,
     bootstrap_mean,
+    bootstrap_means,
     bootstrap_statistic,
     multiplicities,
     paired_difference,
+    paired_differences,
+    ratio,
+    resampled_means,
 )
 
 
@@ -89,3 +93,82 @@ def test_the_interval_of_a_small_ece_holds_the_ece():
 def test_resamples_without_an_answer_are_left_out():
     statistic = STATISTICS["auc"](np.array([1, 0]), np.array([0.9, 0.1]), np.array([0, 1]), 2)
     assert bootstrap_statistic(2, statistic, seed=0).as_dict() == {"value": 1.0, "low": 1.0, "high": 1.0}
+
+
+def close(found, expected):
+    assert found.as_dict() == pytest.approx(expected.as_dict(), abs=1e-12, nan_ok=True)
+
+
+def test_many_figures_at_once_have_the_intervals_that_each_has_alone():
+    rng = np.random.default_rng(4)
+    values = {name: rng.random(70) for name in "abc"}
+    for figures in values.values():
+        figures[:9] = np.nan
+    found = bootstrap_means(values, seed=5, resamples=200)
+    assert list(found) == ["a", "b", "c"]
+    for name, figures in values.items():
+        close(found[name], bootstrap_mean(figures, seed=5, resamples=200))
+
+
+def test_a_member_without_one_figure_is_left_out_of_that_one_alone():
+    rng = np.random.default_rng(4)
+    whole, partial = rng.random(70), rng.random(70)
+    partial[rng.random(70) < 0.3] = np.nan
+    found = bootstrap_means({"whole": whole, "partial": partial}, seed=5, resamples=200)
+    close(found["whole"], bootstrap_mean(whole, seed=5, resamples=200))
+    statistic = ratio(np.nan_to_num(partial), ~np.isnan(partial))
+    close(found["partial"], bootstrap_statistic(70, statistic, seed=5, resamples=200))
+    assert found["partial"].value == pytest.approx(np.nanmean(partial))
+
+
+def test_the_figures_of_one_resample_are_of_the_same_members():
+    figures = np.random.default_rng(4).random(50)
+    means = resampled_means(np.column_stack([figures, 1 - figures]), seed=0, resamples=100)
+    assert means.shape == (100, 2)
+    np.testing.assert_allclose(means.sum(axis=1), 1.0, atol=1e-12)
+    assert means[:, 0].std() > 0.01
+
+
+def test_a_figure_that_nobody_has_has_no_interval_and_takes_none_from_others():
+    nobody = np.full(3, np.nan)
+    found = bootstrap_means({"some": [0.5, 0.5, np.nan], "nobody": nobody}, seed=0)
+    close(found["some"], bootstrap_mean([0.5, 0.5], seed=0))
+    assert np.isnan(list(found["nobody"].as_dict().values())).all()
+    assert np.isnan(bootstrap_means({"nobody": nobody}, seed=0)["nobody"].high)
+    assert np.isnan(bootstrap_means({"nobody": []}, seed=0)["nobody"].value)
+
+
+def test_resamples_that_miss_all_of_a_figures_members_are_left_out():
+    figures = np.array([[1.0, 2.0], [3.0, np.nan], [5.0, np.nan]])
+    means = resampled_means(figures, seed=0, resamples=200)
+    drawn = np.concatenate(list(multiplicities(3, seed=0, resamples=200)))
+    np.testing.assert_array_equal(np.isnan(means[:, 1]), drawn[:, 0] == 0)
+    found = bootstrap_means({"a": figures[:, 0], "b": figures[:, 1]}, seed=0)["b"]
+    assert found.as_dict() == {"value": 2.0, "low": 2.0, "high": 2.0}
+
+
+def test_many_differences_at_once_are_each_difference():
+    rng = np.random.default_rng(6)
+    a, b = ({name: rng.random(60) for name in ("ndcg", "recall")} for _ in range(2))
+    found = paired_differences(a, b, seed=2, resamples=150)
+    for name in a:
+        close(found[name], paired_difference(a[name], b[name], seed=2, resamples=150))
+
+
+def test_blocks_do_not_change_the_figures(monkeypatch):
+    rng = np.random.default_rng(4)
+    figures = np.where(rng.random((30, 3)) < 0.2, np.nan, rng.random((30, 3)))
+    whole = resampled_means(figures, seed=1, resamples=20)
+    monkeypatch.setattr(intervals, "CELLS", 70)
+    np.testing.assert_allclose(resampled_means(figures, seed=1, resamples=20), whole, atol=1e-15)
+
+
+def test_figures_of_other_members_or_names_are_refused():
+    with pytest.raises(DataError, match=r"paired sides differ in \['b'\]"):
+        paired_differences({"a": [1], "b": [1]}, {"a": [1]}, seed=0)
+    with pytest.raises(DataError, match=r"paired sides of a have shapes \(2,\) and \(3,\)"):
+        paired_differences({"a": [1, 2]}, {"a": [1, 2, 3]}, seed=0)
+    with pytest.raises(DataError, match=r"figures have shapes {'a': \(1,\), 'b': \(2,\)}"):
+        bootstrap_means({"a": [1], "b": [1, 2]}, seed=0)
+    with pytest.raises(DataError, match="give one figure a member, of the same members for every name"):
+        bootstrap_means({}, seed=0)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.metrics import mean_absolute_error, root_mean_squared_error
@@ -29,6 +29,7 @@ def test_a_member_drawn_twice_counts_twice_with_all_their_ratings():
     assert STATISTICS["mae"](rating, predicted, member, 2)(twice)[0] == pytest.approx(2 / 4)
 
 
+@settings(deadline=None)
 @given(PAIRS)
 def test_rmse_is_never_below_mae_and_both_are_symmetric(pairs):
     rating, predicted = pairs.T
@@ -37,6 +38,7 @@ def test_rmse_is_never_below_mae_and_both_are_symmetric(pairs):
     assert mae(rating, rating) == rmse(rating, rating) == 0.0
 
 
+@settings(deadline=None)
 @given(PAIRS)
 def test_both_agree_with_scikit_learn(pairs):
     rating, predicted = pairs.T
@@ -56,3 +58,9 @@ def test_both_agree_with_scikit_learn(pairs):
 def test_wrong_rows_are_refused_by_name(rating, predicted, message):
     with pytest.raises(DataError, match=message):
         rmse(rating, predicted)
+
+
+@pytest.mark.parametrize("metric", [rmse, mae])
+def test_every_metric_says_what_it_promises(metric):
+    for promise in ("Range:", "Ties:", "Without positives:", "Normalised by:"):
+        assert promise in metric.__doc__
