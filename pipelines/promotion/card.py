@@ -25,7 +25,7 @@ MEANS = {
 READING = (
     "A dot is the gain on everyone whom both scored, above 0 the challenger is better; the bar is its interval, the "
     "tick what the policy needs. Green: wholly beyond the tick, so shown. Red: refuted. Amber: open. "
-    "Each line is in its own unit."
+    "Each line is in its own unit. The first against the champion is the policy's primary metric."
 )
 PARTS = (
     "In every part the bar must lie right of the shaded ground, which begins at the margin. Parts with too few members "
@@ -78,15 +78,24 @@ def _parts(verdict: Verdict) -> str:
     said = []
     for metric in dict.fromkeys(part.metric for part in verdict.parts):
         own = [part for part in verdict.parts if part.metric == metric]
-        few = [f"{part.part} ({part.members})" for part in own if part.finding == "too few"]
-        said.append(f"<h3>{escape(metric)}</h3>{plots.forest(own)}")
-        said += [f"<p class='soft'>Too few members: {escape(', '.join(few))}.</p>"] if few else []
+        said.append(f"<h3>{escape(metric)}</h3>{plots.forest(own)}{_too_few(own)}")
     better = f"<h3>Better here, chance corrected for</h3>{_list(verdict.better)}" if verdict.better else ""
     headings = ("part", *HEADINGS)
     rows = ((part.part, *_cells(part)) for part in verdict.parts)
     table = _html_table(headings, rows, [_class(part) for part in verdict.parts])
     drawn = "".join(said)
     return f"<h2>In parts of the membership</h2><p class='soft'>{PARTS}</p>{drawn}{better}{_details('All parts', table)}"
+
+
+def _too_few(parts: Iterable[Comparison]) -> str:
+    """The parts that cannot tell, by slice, each with its members."""
+    by_slice: dict[str, list[str]] = {}
+    for part in parts:
+        if part.finding == "too few":
+            name, _, word = part.part.partition("=")
+            by_slice.setdefault(name.replace("_", " "), []).append(f"{word} ({part.members})")
+    told = "; ".join(f"<b>{escape(name)}</b> {escape(', '.join(words))}" for name, words in by_slice.items())
+    return f"<p class='soft few'>Too few members with a figure: {told}.</p>" if told else ""
 
 
 def _limits(verdict: Verdict) -> str:

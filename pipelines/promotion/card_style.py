@@ -27,7 +27,7 @@ table { width: 100%; border-collapse: collapse; margin-top: 8px; font-variant-nu
 th { text-align: left; font-weight: 600; color: var(--soft); font-size: 13px; white-space: nowrap; }
 th, td { padding: 6px 14px 6px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 tr:last-child td { border-bottom: 0; } td.number { white-space: nowrap; }
-pre { font: 12.5px/1.5 ui-monospace, monospace; overflow-x: auto; margin: 8px 0 0; }
+p.few { margin-top: 10px; } pre { font: 12.5px/1.5 ui-monospace, monospace; overflow-x: auto; margin: 8px 0 0; }
 svg { display: block; } svg text { font: 13px system-ui, sans-serif; fill: var(--ink); }
 svg text.number { font-variant-numeric: tabular-nums; }
 line.zero { stroke: var(--champion); stroke-width: 1; } line.need { stroke: var(--ink); stroke-width: 2; }

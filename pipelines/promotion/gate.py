@@ -121,8 +121,9 @@ def _judge(
         if c.members < policy.minimum_members
     ]
     still_open = [f"{_claim(c)} is not shown: {c.describe()}" for c in claims if c.finding == "open"]
-    unsaid = list(_too_few(parts))
-    if few or still_open or (unsaid and policy.slices and policy.slices.too_few == INCONCLUSIVE):
+    waits = policy.slices is not None and policy.slices.too_few == INCONCLUSIVE
+    unsaid = list(_too_few(parts, "the policy waits for more" if waits else "the policy lets that pass"))
+    if few or still_open or (unsaid and waits):
         return "inconclusive", [*few, *still_open, *unsaid]
     reported = [f"{reason}; a first release is judged by the floors alone" for reason in beyond]
     return "promote", [*(f"{_claim(c)}: {c.describe()}" for c in comparisons), *_held(parts), *unsaid, *reported]
@@ -144,13 +145,13 @@ def _held(parts: Iterable[Comparison]) -> Iterable[str]:
         yield f"{_claim(worst)} in {len(own)} parts of the slices, least surely: {worst.describe()}"
 
 
-def _too_few(parts: Iterable[Comparison]) -> Iterable[str]:
-    """One line a metric: which parts cannot tell."""
+def _too_few(parts: Iterable[Comparison], so: str) -> Iterable[str]:
+    """One line a metric: which parts cannot tell, and what that leads to."""
     few = [part for part in parts if part.finding == "too few"]
     for metric in dict.fromkeys(part.metric for part in few):
         own = [f"{part.part} ({part.members})" for part in few if part.metric == metric]
         more = f" and {len(own) - NAMED} more" if len(own) > NAMED else ""
-        yield f"too few members to tell {metric} in {', '.join(own[:NAMED])}{more}"
+        yield f"too few members to tell {metric} in {', '.join(own[:NAMED])}{more}: {so}"
 
 
 def _better(parts: tuple[Comparison, ...], policy: Policy) -> Iterable[str]:

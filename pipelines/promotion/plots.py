@@ -14,12 +14,15 @@ from pipelines.promotion.comparison import Comparison
 LINE, TOP = 26, 30
 WIDTH, LEFT, RIGHT = 860, 270, 610
 """Words stand left of LEFT, intervals between LEFT and RIGHT, figures right of it."""
+SIDE, EDGE = 300, 46
+LEAST = 20
+"""A bin of the calibration curve with fewer impressions says nothing."""
 CLASSES = {"shown": "good", "refuted": "bad", "open": "unsure", "too few": "few"}
 
 
 def gains(comparisons: Sequence[Comparison]) -> str:
     """A line a comparison, each in its own unit about a common 0, with a tick where the policy's need lies."""
-    lines = [_line(c, _reach([c]), TOP + LINE * n, f"{c.metric}", f"the {c.against}") for n, c in enumerate(comparisons)]
+    lines = [_line(c, _reach([c]), TOP + LINE * n, c.metric, f"the {c.against}") for n, c in enumerate(comparisons)]
     return _drawn(len(lines), lines, "Gains with their intervals", ("worse", "better"))
 
 
@@ -43,45 +46,62 @@ def forest(parts: Sequence[Comparison]) -> str:
 def calibration(curves: Mapping[str, Floats]) -> str:
     """What was promised against what happened: a curve a release, a dot a bin, its area by its rows; "" without any.
 
-    curves: class name -> (bins, 3) mean probability, share that watched, rows.
+    curves: class name -> (bins, 3) mean probability, share that watched, rows. Bins below LEAST rows are left out.
     """
-    held = {name: curve[curve[:, 2] > 0] for name, curve in curves.items()}
+    held = {name: curve[curve[:, 2] >= LEAST] for name, curve in curves.items()}
     held = {name: curve for name, curve in held.items() if len(curve)}
     if not held:
         return ""
-    side, edge = 300, 46
-    reach = min(1.0, 1.08 * max(float(curve[:, :2].max()) for curve in held.values()))
-
-    def at(predicted: float, observed: float) -> tuple[float, float]:
-        return edge + side * predicted / reach, 8 + side * (1 - observed / reach)
-
-    drawn = [f'<rect class="frame" x="{edge}" y="8" width="{side}" height="{side}"/>']
-    drawn.append('<line class="zero" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>'.format(*at(0, 0), *at(1 * reach, reach)))
-    for name, curve in held.items():
-        places = [at(predicted, observed) for predicted, observed, _ in curve]
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-        drawn.append(f'<polyline class="curve {name}" points="{path}"/>')
-        most = float(curve[:, 2].max())
-        for (x, y), (predicted, observed, rows) in zip(places, curve, strict=True):
-            said = f"{name}: {predicted:.3f} promised, {observed:.3f} happened, {rows:.0f} impressions"
-            radius = 2 + 5 * sqrt(rows / most)
-            drawn.append(_titled(f'<circle class="dot {name}" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"/>', said))
+    reach = min(1.0, 1.15 * max(float(curve[:, :2].max()) for curve in held.values()))
+    (x0, y0), (x1, y1) = _at(0, 0, reach), _at(reach, reach, reach)
+    drawn = [
+        f'<rect class="frame" x="{EDGE}" y="8" width="{SIDE}" height="{SIDE}"/>',
+        f'<line class="zero" x1="{x0}" y1="{y0}" x2="{x1}" y2="{y1}"/>',
+        f'<text x="{EDGE + SIDE / 2}" y="{SIDE + 46}" text-anchor="middle">promised probability</text>',
+    ]
     for tick in (0, reach / 2, reach):
-        (x, _), (_, y) = at(tick, 0), at(0, tick)
-        drawn.append(f'<text class="soft" x="{x:.1f}" y="{side + 26}" text-anchor="middle">{tick:.2f}</text>')
-        drawn.append(f'<text class="soft" x="{edge - 6}" y="{y + 4:.1f}" text-anchor="end">{tick:.2f}</text>')
-    drawn.append(f'<text x="{edge + side / 2}" y="{side + 46}" text-anchor="middle">promised probability</text>')
-    drawn.append(_legend(held, edge + side + 24))
-    return _svg(drawn, 620, side + 56, "Calibration on all matured impressions")
+        (x, _), (_, y) = _at(tick, 0, reach), _at(0, tick, reach)
+        drawn.append(f'<text class="soft" x="{x:.1f}" y="{SIDE + 26}" text-anchor="middle">{tick:.2f}</text>')
+        drawn.append(f'<text class="soft" x="{EDGE - 6}" y="{y + 4:.1f}" text-anchor="end">{tick:.2f}</text>')
+    drawn += [_curve(name, curve, reach) for name, curve in held.items()]
+    drawn.append(_legend(held, EDGE + SIDE + 24))
+    return _svg(drawn, 640, SIDE + 56, "Calibration on all matured impressions")
+
+
+def _curve(name: str, curve: Floats, reach: float) -> str:
+    """The bins of one release, each with what chance alone does to so many impressions."""
+    points = [_at(predicted, observed, reach) for predicted, observed, _ in curve.tolist()]
+    drawn = [f'<polyline class="curve {name}" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in points)}"/>']
+    most = float(curve[:, 2].max())
+    for (x, y), (predicted, observed, rows) in zip(points, curve.tolist(), strict=True):
+        spread = 1.96 * sqrt(max(observed * (1 - observed), 0.25 / rows) / rows)
+        (_, low), (_, high) = (_at(0, min(reach, max(0.0, observed + d)), reach) for d in (-spread, spread))
+        said = f"{name}: {predicted:.3f} promised, {observed:.3f} happened, {rows:.0f} impressions"
+        bar = f'<line class="curve {name}" x1="{x:.1f}" y1="{low:.1f}" x2="{x:.1f}" y2="{high:.1f}"/>'
+        dot = f'<circle class="dot {name}" cx="{x:.1f}" cy="{y:.1f}" r="{2.5 + 4.5 * sqrt(rows / most):.1f}"/>'
+        drawn.append(_titled(bar + dot, said))
+    return "".join(drawn)
+
+
+def _at(predicted: float, observed: float, reach: float) -> tuple[float, float]:
+    """A place within the frame of the calibration's picture."""
+    return EDGE + SIDE * predicted / reach, 8 + SIDE * (1 - observed / reach)
 
 
 def _legend(names: Iterable[str], x: int) -> str:
     lines = [
-        f'<circle class="dot {name}" cx="{x + 6}" cy="{24 + 22 * n}" r="5"/><text x="{x + 18}" y="{28 + 22 * n}">{name}</text>'
+        f'<circle class="dot {name}" cx="{x + 6}" cy="{24 + 22 * n}" r="5"/>'
+        f'<text x="{x + 18}" y="{28 + 22 * n}">{name}</text>'
         for n, name in enumerate(names)
     ]
     y = 28 + 22 * len(lines)
-    words = ("up: share that watched", "on the diagonal: promises kept", "above it: promised too little")
+    words = (
+        "up: share that watched",
+        "on the diagonal: promises kept",
+        "above it: promised too little",
+        "bars: chance alone",
+        f"bins below {LEAST} impressions are left out",
+    )
     told = [f'<text class="soft" x="{x}" y="{y + 14 + 18 * n}">{text}</text>' for n, text in enumerate(words)]
     return "".join([*lines, *told])
 
@@ -131,5 +151,6 @@ def _titled(drawn: str, said: str) -> str:
 
 
 def _svg(parts: Sequence[str], width: int, height: int, title: str) -> str:
-    head = f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-label="{escape(title)}">'
+    size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+    head = f'<svg {size} role="img" aria-label="{escape(title)}">'
     return f'<div class="scroll">{head}{"".join(parts)}</svg></div>'
