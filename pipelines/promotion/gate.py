@@ -27,7 +27,7 @@ from pipelines.metrics.significance import discoveries
 from pipelines.promotion import limits
 from pipelines.promotion.comparison import REMEDY, Comparison, compare, compare_parts, figure, lacks_slice
 from pipelines.promotion.limits import Check
-from pipelines.promotion.policy import INCONCLUSIVE, Policy
+from pipelines.promotion.policy import Policy
 
 Answer = Literal["promote", "reject", "inconclusive"]
 NAMED = 8
@@ -121,7 +121,7 @@ def _judge(
         if c.members < policy.minimum_members
     ]
     still_open = [f"{_claim(c)} is not shown: {c.describe()}" for c in claims if c.finding == "open"]
-    waits = policy.slices is not None and policy.slices.too_few == INCONCLUSIVE
+    waits = policy.slices is not None and policy.slices.too_few == "inconclusive"
     unsaid = list(_too_few(parts, "the policy waits for more" if waits else "the policy lets that pass"))
     if few or still_open or (unsaid and waits):
         return "inconclusive", [*few, *still_open, *unsaid]

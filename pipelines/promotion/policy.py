@@ -1,24 +1,16 @@
 """The promotion policy: which figures decide, by how much, how surely. A YAML file, so that people read it."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
-from pydantic import (
-    Field,
-    NonNegativeFloat,
-    PositiveFloat,
-    PositiveInt,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from pipelines.core.config import Config
 from pipelines.core.errors import SettingsError
 
 DEFAULT = Path(__file__).with_name("policy.yaml")
 METRIC = r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*(@[1-9][0-9]*)?$"
-LIST, INCONCLUSIVE = "list", "inconclusive"
 
 
 class Guardrail(Config):
@@ -65,7 +57,7 @@ class Slices(Config):
     names: tuple[str, ...] = Field(min_length=1)
     guardrails: tuple[Guardrail, ...] = Field(min_length=1)
     minimum_members: PositiveInt = 100
-    too_few: str = Field(default=LIST, pattern=f"^({LIST}|{INCONCLUSIVE})$")
+    too_few: Literal["list", "inconclusive"] = "list"
 
 
 class Policy(Config):
