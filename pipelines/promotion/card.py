@@ -1,6 +1,6 @@
 """The model card: what a release is made of, what the gate said and why, for a person to read in MLflow."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 import yaml
@@ -84,7 +84,9 @@ def _parts(verdict: Verdict) -> str:
     rows = ((part.part, *_cells(part)) for part in verdict.parts)
     table = _html_table(headings, rows, [_class(part) for part in verdict.parts])
     drawn = "".join(said)
-    return f"<h2>In parts of the membership</h2><p class='soft'>{PARTS}</p>{drawn}{better}{_details('All parts', table)}"
+    return (
+        f"<h2>In parts of the membership</h2><p class='soft'>{PARTS}</p>{drawn}{better}{_details('All parts', table)}"
+    )
 
 
 def _too_few(parts: Iterable[Comparison]) -> str:

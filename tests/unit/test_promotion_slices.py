@@ -64,7 +64,9 @@ def test_a_challenger_better_in_every_part_is_promoted_and_says_where_it_was_lea
         ("device=phone", "shown", 200),
         ("device=tv", "shown", 200),
     ]
-    assert verdict.reasons[-1].startswith("not worse than the champion by 0.02 in 2 parts of the slices, least surely: ")
+    assert verdict.reasons[-1].startswith(
+        "not worse than the champion by 0.02 in 2 parts of the slices, least surely: "
+    )
 
 
 def test_a_challenger_better_on_the_whole_and_worse_in_a_part_is_rejected():
@@ -159,11 +161,11 @@ def test_equal_releases_are_rarely_called_better_anywhere():
     champion = scored(slices={"cell": np.array([f"c{i % 8}" for i in range(MEMBERS)])})
     slices = Slices(names=("cell",), guardrails=(Guardrail(metric=NDCG, margin=0.5),), minimum_members=10)
     policy = POLICY.model_copy(update={"slices": slices, "resamples": 20})
-    for _ in range(60):
+    for _ in range(30):
         noise = 0.05 * rng.normal(size=MEMBERS)
         mine = dataclasses.replace(champion, metrics={NDCG: champion.metrics[NDCG] + noise})
         called += bool(decide(mine, champion, FLOOR, policy, seed=1).better)
-    assert called <= 6
+    assert called <= 4
 
 
 @pytest.mark.parametrize(
@@ -199,7 +201,7 @@ def test_a_figure_that_is_missing_or_no_number_is_refused(figures, reason):
 
 def test_a_champion_without_the_figure_that_a_limit_multiplies_must_be_evaluated_again():
     limit = Limit(figure="page.p99_ms", most_of_champion=2.0)
-    with pytest.raises(ReleaseError, match="the champion has no figure page.p99_ms: evaluate it again"):
+    with pytest.raises(ReleaseError, match=r"the champion has no figure page\.p99_ms: evaluate it again"):
         limits.check(limit, scored(), scored(figures={}))
 
 
@@ -290,7 +292,7 @@ def test_the_cards_pictures_are_well_formed_and_name_what_they_show(page):
 def test_the_card_says_what_was_too_few_beyond_and_better(page):
     assert "Too few members with a figure: <b>device</b> &lt;i&gt;tablet&lt;/i&gt; (20)." in page
     assert "beyond a limit: release.size_mb is 10 and must be at most 5" in page
-    assert "<td class=\"broken\">broken</td>" in page
+    assert '<td class="broken">broken</td>' in page
     assert "Better here, chance corrected for" in page
     assert "The policy it was judged by" in page
 
