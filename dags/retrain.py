@@ -11,6 +11,7 @@ the champion and the popularity floor, and registers the release in MLflow. The 
 **When it is skipped.** Nothing new since the last retraining: the asset event was a wake-up, the watermark decided.
 """
 
+import promotion_policy
 from airflow.sdk import dag, task
 from assets import FEATURES, RELEASE
 from forms import choice, count, day, fields, switch
@@ -20,7 +21,7 @@ from forms import choice, count, day, fields, switch
     schedule=[FEATURES],
     catchup=False,
     max_active_runs=1,
-    doc_md=__doc__,
+    doc_md=__doc__ + promotion_policy.as_markdown(),
     tags=["marquee", "models"],
     params={
         "through": day("Last day of the test window."),

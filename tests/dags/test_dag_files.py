@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import runpy
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from pipelines.promotion import policy as policies
+
 DAGS = Path(__file__).resolve().parents[2] / "dags"
-SHARED = {"assets.py", "forms.py"}
+SHARED = {"assets.py", "forms.py", "promotion_policy.py"}
 FEATURES, RELEASE, TRAFFIC = "marquee://features/", "marquee://release/", "marquee://traffic/"
 
 
@@ -38,6 +41,26 @@ def test_every_dag_says_what_it_is_for_and_what_its_form_means(described):
         assert "marquee" in dag["tags"]
         assert len(dag["tags"]) > 1
         assert dag["catchup"] is False
+
+
+def test_a_retraining_shows_the_policy_by_which_the_gate_decides(described):
+    doc = described["dags"]["retrain"]["doc"]
+    told = policies.read().model_dump(mode="json", exclude_unset=True)
+    assert "**Policy** by which the gate decides" in doc
+    assert all(f"**{key.replace('_', ' ')}**" in doc for key in told)
+    for rule in (*told["floors"], *told["guardrails"], *told["slices"]["guardrails"]):
+        assert f"- {rule['metric']}: " in doc
+    assert "- release.size_mb: most 2000" in doc
+    assert "**names**: tenure, warmth, age_band" in doc
+
+
+@pytest.mark.parametrize("text", [None, "primary: [", "- a list", ""])
+def test_a_policy_that_cannot_be_read_takes_no_dag_away(tmp_path, text):
+    file = tmp_path / "policy.yaml"
+    if text is not None:
+        file.write_text(text)
+    told = runpy.run_path(str(DAGS / "promotion_policy.py"))["as_markdown"](file)
+    assert "nothing is promoted until it can" in told
 
 
 def test_every_field_of_a_form_has_a_type_a_description_and_a_default(described):
