@@ -14,7 +14,10 @@
   one row holds most of the weight; Thompson sampling from the uniform log, its propensities by item and position as
   often as its own log shows them, must hold its click rate within 0.006. The set names no member: a row is a cluster.
 
-The exit status is 1 where a bar is missed.
+Measured on world 41: estimates of the five policies held by 93.5 % to 98.0 % of the intervals, gains by 92.5 % to
+96.0 % (``--world 42 --seeds 1500``: 94.6 % to 96.4 %, and 93.6 % to 96.1 %; the plain t of the last policy 92.4 %, the
+bootstrap 91.9 %). Uniform from Thompson sampling: 2.08 effective rows, inconclusive. Thompson sampling from uniform:
+0.0058 (0.0038 to 0.0089, 0.00505 wide), where 0.0046 was earned. The exit status is 1 where a bar is missed.
 """
 
 import argparse

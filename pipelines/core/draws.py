@@ -13,8 +13,11 @@ def tempered(scores: Floats, temperature: float, uniform: float) -> Floats:
     scores: (..., n), NaN = cannot be drawn and has probability 0; where nothing can be, all are 0. temperature: above
     0; the larger, the nearer to even chance.
     """
-    known = np.isfinite(scores)
-    weights = np.where(known, np.maximum(np.where(known, scores, 0), LEAST), 0).astype(np.float64) ** (1 / temperature)
-    total, count = weights.sum(axis=-1, keepdims=True), known.sum(axis=-1, keepdims=True)
-    mixed = uniform / np.maximum(count, 1) + (1 - uniform) * weights / np.where(count > 0, total, 1.0)
-    return np.where(known, mixed, 0.0)
+    weights = np.maximum(scores, LEAST).astype(np.float64) ** (1 / temperature)
+    total = weights.sum(axis=-1, keepdims=True)
+    if np.isfinite(total).all():  # A page is waiting, and has a score for every title.
+        return np.asarray(uniform / weights.shape[-1] + (1 - uniform) * weights / total)
+    known = np.isfinite(weights)
+    held, count = np.where(known, weights, 0.0), known.sum(axis=-1, keepdims=True)
+    share = held / np.where(count > 0, held.sum(axis=-1, keepdims=True), 1.0)
+    return np.where(known, uniform / np.maximum(count, 1) + (1 - uniform) * share, 0.0)
