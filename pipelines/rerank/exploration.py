@@ -13,6 +13,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from pipelines.core.config import Config
 from pipelines.core.contracts import Floats
+from pipelines.core.draws import tempered
 
 
 class ExplorationConfig(Config):
@@ -63,16 +64,11 @@ def explore(
     for turn, slot in enumerate(slots):
         actions = runners_up[turn :: len(slots)]
         if len(actions) > 1:
-            probabilities = _probabilities(scores[actions], config)
+            probabilities = tempered(scores[actions], config.temperature, config.uniform)
             point = _uniform(f"{seed}:{request_id}:{slot}")
             place = min(int(np.searchsorted(np.cumsum(probabilities), point, side="right")), len(actions) - 1)
             draws.append(Draw(slot, tuple(actions.tolist()), tuple(probabilities.tolist()), int(actions[place])))
     return draws
-
-
-def _probabilities(scores: Floats, config: ExplorationConfig) -> Floats:
-    weights = np.maximum(scores, 1e-9).astype(np.float64) ** (1 / config.temperature)
-    return np.asarray(config.uniform / len(scores) + (1 - config.uniform) * weights / weights.sum())
 
 
 def _uniform(key: str) -> float:
