@@ -64,6 +64,17 @@ class EventStore:
             said = str(getattr(exc, "orig", exc)).splitlines()[0]
             raise StackError(f"the event store did not answer ({said}): see that its database runs") from exc
 
+    @property
+    def embedded(self) -> bool:
+        """Whether this is a SQLite file."""
+        return self._sqlite
+
+    @contextmanager
+    def transaction(self, *, alone: bool = False) -> Iterator[sa.Connection]:
+        """For adapters with tables of their own in this database; ``alone``: no other such transaction meanwhile."""
+        with self._alone() if alone else self._connected() as connection:
+            yield connection
+
     def migrate(self) -> None:
         """Bring the schema up to date. Safe to repeat, and when several processes start at once: one does it."""
         from alembic import command
