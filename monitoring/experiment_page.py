@@ -69,7 +69,7 @@ def _metrics(found: Look) -> str:
     weak = "".join(f"<dt>{escape(name)}</dt><dd>{escape(why)}</dd>" for name, why in WEAK.items())
     several = len(definition.challengers) > 1
     head = "".join(
-        f'<th{kind}>{text}</th>'
+        f"<th{kind}>{text}</th>"
         for text, kind in (
             *((("Variant", ""),) if several else ()),
             ("Metric", ""),
@@ -83,7 +83,7 @@ def _metrics(found: Look) -> str:
     return (
         f"<section><h2>What members did</h2><p class='soft'>A member is the unit. The intervals hold for every day "
         f"until the planned end together ({1 - definition.alpha:.0%}), so that looking daily costs nothing; only the "
-        "first metric decides, and a guardrail (its mark is the margin) can stop it.</p>"
+        "metric so marked decides, and a guardrail (its mark is the margin) can stop it.</p>"
         f'<div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'
         f"<h2 style='margin-top:16px'>What each cannot see</h2><dl>{weak}</dl></section>"
     )
@@ -95,7 +95,8 @@ def _row(effect: Effect, definition: Definition, reach: float) -> str:
     variant = f"<td><b>{escape(effect.variant)}</b></td>" if len(definition.challengers) > 1 else ""
     lift = effect.lift
     span = effect.interval
-    told = f"{span.value:+.2%}<br><small>{span.low:+.2%} to {span.high:+.2%}</small>" if isfinite(span.value) else "–"
+    ends = f"<br><small>{span.low:+.2%} to {span.high:+.2%}</small>"
+    told = f"{span.value:+.2%}{ends}" if isfinite(span.value) else "–"
     tone = "better" if span.low > 0 else "worse" if span.high < 0 else ""
     return (
         f'<tr>{variant}<td>{name}<br><small>{role}</small></td><td class="number">{_number(lift.control, form)}</td>'
@@ -110,8 +111,9 @@ def _plot(effect: Effect, reach: float, width: int = 170) -> str:
     if not isfinite(span.low):
         return ""
     scale = (middle - 6) / reach
-    rail = f'<line x1="{middle - effect.margin * scale:.1f}" x2="{middle - effect.margin * scale:.1f}" y1="2" y2="20" '
-    drawn = (rail + 'stroke="var(--act)" stroke-width="2"/>') if effect.margin and effect.margin <= reach else ""
+    rail = f"{middle - (effect.margin or 0.0) * scale:.1f}"
+    drawn = f'<line x1="{rail}" x2="{rail}" y1="2" y2="20" stroke="var(--act)" stroke-width="2"/>'
+    drawn = drawn if effect.margin and effect.margin <= reach else ""
     return (
         f'<svg width="{width}" height="22" role="img" aria-label="lift {span.value:+.2%}">'
         f'<line class="zero" x1="{middle}" x2="{middle}" y1="0" y2="22"/>{drawn}'
@@ -127,7 +129,7 @@ def _days(found: Look) -> str:
     metric = NAMES[definition.primary][0]
     return "".join(
         f"<section><h2>{escape(metric)}, day by day: {escape(name)} against {escape(definition.control)}</h2>"
-        f"<p class='soft'>The lift that was planned for, {definition.minimum_effect:.1%}, is the dashed line above zero. "
+        f"<p class='soft'>The lift that was planned for, {definition.minimum_effect:.1%}, is the dashed line. "
         f"Half of the chance of error is kept for the last day, whose interval is therefore narrower.</p>"
         f"{_funnel(history, read.days, definition.minimum_effect)}</section>"
         for name, history in read.by_day.items()
@@ -181,8 +183,8 @@ def _members(found: Look) -> str:
         for name, variant in definition.variants.items()
     )
     return (
-        "<section><h2>Who took part</h2><p class='soft'>A member takes part from the first page on. Who was answered by "
-        "another release than the variant's counts with the variant all the same. "
+        "<section><h2>Who took part</h2><p class='soft'>A member takes part from the first page on. Whoever was "
+        "answered by another release than the variant's fell back, and counts with the variant all the same. "
         f"Chance alone would part the members so far from their shares with p = {read.mismatch:.3g}; below {MISMATCH:g} "
         "nothing is read out.</p>"
         '<div class="scroll"><table><tr><th>Variant</th><th>Release</th><th class="number">Members</th>'

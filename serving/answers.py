@@ -140,9 +140,7 @@ def _shown(user_id: str, at: datetime, live: Live, store: EventStore) -> dict[st
     return store.times_shown(user_id, max(live.kept.at, at - timedelta(days=rules.days)), at)
 
 
-def _given(
-    asked: PageAsked, recommended: Recommendation, place: Place, troubles: list[str | None]
-) -> dict[str, Any]:
+def _given(asked: PageAsked, recommended: Recommendation, place: Place, troubles: list[str | None]) -> dict[str, Any]:
     page = recommended.page
     degradations = [*recommended.degradations, *(said for said in troubles if said)]
     return {

@@ -153,10 +153,8 @@ class Recommender:
         self.problem = self._refused = None
 
     def _load(self, registry: Registry, version: int, folder: Path) -> Live:
-        if self.live and self.live.version == version:
-            release = self.live.pager.release
-        else:
-            release = _fetched(registry, version)
+        before = self.live
+        release = before.pager.release if before and before.version == version else _fetched(registry, version)
         pager = Pager(release, snapshot.MediaSnapshot.load(folder))
         pager.candidates(History())
         self._rows.open()

@@ -84,7 +84,9 @@ class Definition(Config):
     def started(self, at: datetime, versions: dict[str, int]) -> "Definition":
         """The same, as it is kept: with the moment it started at, and each release's version in the registry."""
         fixed = {n: v.model_copy(update={"version": versions[v.release]}) for n, v in self.variants.items()}
-        return parse(self.model_dump() | {"start": self.start or at, "variants": {n: dict(v) for n, v in fixed.items()}})
+        return parse(
+            self.model_dump() | {"start": self.start or at, "variants": {n: dict(v) for n, v in fixed.items()}}
+        )
 
 
 def overlaps(one: Definition, other: Definition) -> bool:

@@ -1,7 +1,9 @@
 """The lift of a ratio metric between two groups of members, by the delta method, adjusted by what went before (CUPED).
 
 Each member's sums are one draw: sessions of one member are not independent. Deng et al. (2013), "Improving the
-sensitivity of online controlled experiments by utilizing pre-experiment data"; for ratios their appendix B.
+sensitivity of online controlled experiments by utilizing pre-experiment data"; for ratios their appendix B. Variances
+are the jackknife's (HC3 of MacKinnon and White, 1985): a few members have much of all sessions, and pull the ratio and
+the slopes towards themselves, so that their plain residuals are too small.
 """
 
 from dataclasses import dataclass
@@ -30,6 +32,11 @@ class Sample:
         found: Floats = (self.numerator - self.ratio * self.denominator) / self.denominator.mean()
         return found
 
+    def weight(self) -> Floats:
+        """(members,) each one's share of what is below."""
+        found: Floats = self.denominator / self.denominator.sum()
+        return found
+
 
 @dataclass(frozen=True)
 class Lift:
@@ -47,6 +54,8 @@ class Lift:
 
 
 UNKNOWN = float("nan")
+MOST_PULL = 0.99
+"""A member who alone decides a figure: the rest of the error is divided by no less than 1 - this."""
 
 
 def lift(control: Sample, treated: Sample) -> Lift:
@@ -54,14 +63,18 @@ def lift(control: Sample, treated: Sample) -> Lift:
     raw = control.ratio, treated.ratio
     if not (np.isfinite(raw).all() and raw[0] > 0 and min(len(control.numerator), len(treated.numerator)) > 1):
         return Lift(*raw, UNKNOWN, UNKNOWN, UNKNOWN)
-    errors = [side.influence() for side in (control, treated)]
-    plain = _relative(raw, [_variance(error) for error in errors])
-    slopes, centre = _slopes([control, treated], errors), np.vstack([control.before, treated.before]).mean(axis=0)
+    sides = [control, treated]
+    errors = [side.influence() for side in sides]
+    plain = _relative(raw, [_variance(error, side.weight()) for error, side in zip(errors, sides, strict=True)])
+    slopes, inverse = _slopes(sides, errors)
+    centre = np.vstack([control.before, treated.before]).mean(axis=0)
     ratios, variances = [], []
-    for side, error in zip((control, treated), errors, strict=True):
+    for side, error in zip(sides, errors, strict=True):
         own = side.before.mean(axis=0)
+        known = side.before - own
         ratios.append(side.ratio - float((own - centre) @ slopes))
-        variances.append(_variance(error - (side.before - own) @ slopes))
+        pull = side.weight() + np.einsum("ij,jk,ik->i", known, inverse, known)
+        variances.append(_variance(error - known @ slopes, pull))
     value, variance = _relative((ratios[0], ratios[1]), variances)
     saved = 1 - variance / plain[1] if plain[1] > 0 else UNKNOWN
     return Lift(ratios[0], ratios[1], value, float(np.sqrt(variance)), saved)
@@ -70,20 +83,25 @@ def lift(control: Sample, treated: Sample) -> Lift:
 def spread(sample: Sample) -> tuple[float, float]:
     """The variance of one member's part of the ratio, relative to the ratio, before and after CUPED."""
     error, centred = sample.influence(), sample.before - sample.before.mean(axis=0)
-    rest = error - centred @ _slopes([sample], [error])
+    rest = error - centred @ _slopes([sample], [error])[0]
     scale = sample.ratio**2
     return float(error.var(ddof=1) / scale), float(rest.var(ddof=1) / scale)
 
 
-def _slopes(sides: list[Sample], errors: list[Floats]) -> Floats:
-    """(p,) least squares of the errors on the covariates, within the groups, so that no effect is taken for a slope."""
+def _slopes(sides: list[Sample], errors: list[Floats]) -> tuple[Floats, Floats]:
+    """(p,) least squares of the errors on the covariates, within the groups, so that no effect is taken for a slope;
+    and the inverse (p, p) of the covariates' squares."""
     centred = np.vstack([side.before - side.before.mean(axis=0) for side in sides])
-    found: Floats = np.linalg.lstsq(centred, np.concatenate(errors), rcond=None)[0]
-    return found
+    inverse = np.linalg.pinv(centred.T @ centred)
+    return inverse @ (centred.T @ np.concatenate(errors)), inverse
 
 
-def _variance(error: Floats) -> float:
-    return float(error.var(ddof=1) / len(error))
+def _variance(error: Floats, pull: Floats) -> float:
+    """The jackknife's variance of a mean of errors, each without the pull of its own member; the textbook's where all
+    weigh alike."""
+    members = len(error)
+    alone = error / (1 - np.minimum(pull, MOST_PULL))
+    return float((members - 1) / members**3 * (alone**2).sum())
 
 
 def _relative(ratios: tuple[float, float], variances: list[float]) -> tuple[float, float]:

@@ -1,9 +1,9 @@
 """Team-draft interleaving: one page of two releases' choices, and which release members preferred.
 
 Each round a coin says which release chooses first, and each chooses its best title that is not on the page yet
-(Radlinski, Kurup and Joachims 2008, "How does clickthrough data reflect retrieval quality?"). Both sides' titles stand in
-the same places on average, so that equal releases win equally often, and a member compares with themselves: it needs
-far fewer members than an A/B test, and says which page is preferred, not by how much sessions or hours would change.
+(Radlinski, Kurup and Joachims 2008, "How does clickthrough data reflect retrieval quality?"). Both sides' titles stand
+in the same places on average, so that equal releases win equally often, and each member compares for themselves: it
+needs far fewer members than an A/B test, and says which page is preferred, not how sessions or hours would change.
 """
 
 import hashlib
@@ -28,8 +28,8 @@ class Draft:
 
 @dataclass(frozen=True)
 class Preference:
-    """first, second, tied: members whose credit favours a side. share: of the undecided left out, who favour the second,
-    with its exact interval; p_value: of a fair coin."""
+    """first, second, tied: members by whom their credit favours. share: those for the second among those for one, with
+    its exact interval; p_value: of a fair coin."""
 
     first: int
     second: int

@@ -83,7 +83,8 @@ def count(shown: pd.DataFrame, watched: pd.DataFrame, period: Period, *, minutes
 def totals(rows: Rows, members: pd.Index, day: int) -> dict[str, Floats]:
     """COUNTS -> (members,) sums through a day."""
     summed = rows[rows["day"] <= day].groupby("user_id")[list(COUNTS)].sum()
-    return {name: column.to_numpy() for name, column in summed.reindex(members, fill_value=0.0).items()}
+    held = summed.reindex(members, fill_value=0.0)
+    return {name: held[name].to_numpy() for name in COUNTS}
 
 
 def sums(counts: Mapping[str, Floats], metric: Metric) -> tuple[Floats, Floats]:
@@ -93,7 +94,7 @@ def sums(counts: Mapping[str, Floats], metric: Metric) -> tuple[Floats, Floats]:
 
 
 def covariates(before: Mapping[str, Floats], metric: Metric) -> Floats:
-    """(members, 3) what the days before say of a member: both sums of the metric, and whether they were there at all."""
+    """(members, 3) what the days before say of a member: both sums of the metric, and whether they came at all."""
     above, below = sums(before, metric)
     return np.column_stack([above, below, before["sessions"] > 0]).astype(np.float64)
 

@@ -89,4 +89,3 @@ def _factor(definition: Definition, days: int) -> float:
     least = min(shares[name] for name in definition.challengers)
     # The effect scales the treated sums and, through the quotient, the control's part of the error alike.
     return reach**2 * (1 / least + 1 / shares[definition.control]) * (1 + definition.minimum_effect) ** 2
-

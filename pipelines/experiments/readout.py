@@ -1,7 +1,7 @@
 """A day's look at an experiment: ship, stop, keep running, or a refusal to say anything."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -82,7 +82,9 @@ def read(definition: Definition, members: Members, rows: Rows, before: Rows, *, 
     """
     exposed = _until(members, day)
     if not len(exposed.ids):
-        raise DataError(f"experiment {definition.name!r} has exposed nobody by day {day}: read it once pages were asked")
+        raise DataError(
+            f"experiment {definition.name!r} has exposed nobody by day {day}: read it once pages were asked"
+        )
     counted = {name: int((exposed.variant == name).sum()) for name in definition.variants}
     fallen = {name: int(exposed.fallen_back[exposed.variant == name].sum()) for name in definition.variants}
     mismatch = share_mismatch(counted, {name: v.share for name, v in definition.variants.items()})
@@ -113,12 +115,13 @@ def measured(
     before: Mapping[str, Floats],
     day: int,
     days: int,
+    metrics: Sequence[Metric] = tuple(METRICS),
 ) -> list[Effect]:
     """The same from (members,) sums. variant: (members,) the name of each one's."""
     margins = {rail.metric: rail.margin for rail in definition.guardrails}
     alpha = spending.alpha_on(day, days, definition.alpha, len(definition.challengers))
     found = []
-    for metric in METRICS:
+    for metric in metrics:
         samples = _samples(definition, variant, now, before, metric)
         for name in definition.challengers:
             raised = lift(samples[definition.control], samples[name])
@@ -193,7 +196,9 @@ def _judge(
     primary = next(effect for effect in own if effect.metric == definition.primary)
     few = [one for one in (definition.control, name) if counted[one] < LEAST_MEMBERS]
     if few or not primary.lift.known:
-        why = f"{few[0]} has {counted[few[0]]} members, {LEAST_MEMBERS} are needed" if few else "nothing is measured yet"
+        why = (
+            f"{few[0]} has {counted[few[0]]} members, {LEAST_MEMBERS} are needed" if few else "nothing is measured yet"
+        )
         return (STOP if last else KEEP), [why]
     harm = [effect for effect in own if (effect is primary or effect.margin) and effect.harmful]
     if harm:

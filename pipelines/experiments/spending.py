@@ -1,10 +1,10 @@
 """Looking every day at the price of one look: each day has its share of alpha, whether or not somebody looks.
 
-The shares add up to alpha, so that by the union bound the chance of any false decision up to the planned end is at most
-alpha, whatever the looks have to do with each other. They have much: the same members come back day after day, newcomers
-join, and heavy users weigh more and more, so that the increments which the tighter boundaries of Pocock, O'Brien and
-Fleming or the always-valid mixtures suppose independent are not. Half of alpha waits for the last day, as in Haybittle's
-and Peto's rule: the power at the end is that of a test at alpha / 2.
+The shares add up to alpha, so that by the union bound the chance of any false decision up to the planned end is at
+most alpha, whatever the looks have to do with each other. They have much: the same members come back day after day,
+newcomers join, and heavy users weigh more and more, so that the increments are not independent, which the tighter
+boundaries of Pocock, O'Brien and Fleming and the always-valid mixtures take them to be. Half of alpha waits for the
+last day, as in Haybittle's and Peto's rule: the power at the end is that of a test at alpha / 2.
 """
 
 from pipelines.core.errors import RequestError
