@@ -31,9 +31,10 @@ WEAK = WEAKNESSES | {
 OWN_STYLE = """
 .tag { white-space: nowrap; } .axis { stroke: var(--line); } .zero { stroke: var(--soft); stroke-dasharray: 3 3; }
 svg text { fill: var(--soft); font: 11px system-ui, sans-serif; } svg.wide { width: 100%; height: auto; }
-ul { margin: 0; padding-left: 18px; } .facts { grid-template-columns: max-content 1fr; }
+ul { margin: 0; padding-left: 18px; }
 @media (max-width: 820px) { main { padding: 16px 12px 40px; } section { padding: 14px 16px; margin-top: 12px; }
-  th, td { padding-right: 10px; } dl { grid-template-columns: 1fr; } dd { margin-bottom: 6px; } }
+  th, td { padding-right: 10px; } }
+@media (max-width: 560px) { dl { grid-template-columns: 1fr; } dd { margin-bottom: 6px; } }
 """
 
 
@@ -65,16 +66,17 @@ def _metrics(found: Look) -> str:
     if not read.effects:
         return ""
     reach = _reach([effect.interval for effect in read.effects])
-    rows = "".join(_row(effect, definition, reach) for effect in read.effects)
+    ordered = sorted(read.effects, key=lambda e: (e.variant, e.metric != definition.primary, not e.margin))
+    rows = "".join(_row(effect, definition, reach) for effect in ordered)
     weak = "".join(f"<dt>{escape(name)}</dt><dd>{escape(why)}</dd>" for name, why in WEAK.items())
     several = len(definition.challengers) > 1
     head = "".join(
         f"<th{kind}>{text}</th>"
         for text, kind in (
-            *((("Variant", ""),) if several else ()),
+            *((("Challenger", ""),) if several else ()),
             ("Metric", ""),
             ("Control", ' class="number"'),
-            ("Variant" if not several else "It", ' class="number"'),
+            ("Variant", ' class="number"'),
             ("Lift", ' class="number"'),
             ("", ""),
             ("CUPED saves", ' class="number"'),
@@ -92,7 +94,8 @@ def _metrics(found: Look) -> str:
 def _row(effect: Effect, definition: Definition, reach: float) -> str:
     name, form = NAMES[effect.metric]
     role = "decides" if effect.metric == definition.primary else "guardrail" if effect.margin else ""
-    variant = f"<td><b>{escape(effect.variant)}</b></td>" if len(definition.challengers) > 1 else ""
+    named = escape(effect.variant) if effect.metric == definition.primary else ""
+    variant = f"<td><b>{named}</b></td>" if len(definition.challengers) > 1 else ""
     lift = effect.lift
     span = effect.interval
     ends = f"<br><small>{span.low:+.2%} to {span.high:+.2%}</small>"
@@ -101,11 +104,11 @@ def _row(effect: Effect, definition: Definition, reach: float) -> str:
     return (
         f'<tr>{variant}<td>{name}<br><small>{role}</small></td><td class="number">{_number(lift.control, form)}</td>'
         f'<td class="number">{_number(lift.treated, form)}</td><td class="number {tone}">{told}</td>'
-        f'<td>{_plot(effect, reach)}</td><td class="number">{_number(lift.saved, "{:.0%}")}</td></tr>'
+        f'<td>{_plot(effect, reach)}</td><td class="number">{_number(max(lift.saved, 0.0), "{:.0%}")}</td></tr>'
     )
 
 
-def _plot(effect: Effect, reach: float, width: int = 170) -> str:
+def _plot(effect: Effect, reach: float, width: int = 140) -> str:
     """The interval around zero, and the margin of a guardrail."""
     span, middle = effect.interval, width / 2
     if not isfinite(span.low):
@@ -162,8 +165,13 @@ def _funnel(history: Sequence[tuple[int, Interval]], days: int, planned: float) 
     )
     lines = "".join(
         f'<line class="{kind}" x1="{left}" x2="{width - 10}" y1="{y(at):.1f}" y2="{y(at):.1f}"/>'
-        f'<text x="{left - 6}" y="{y(at) + 4:.1f}" text-anchor="end">{at:+.1%}</text>'
-        for at, kind in ((reach, "axis"), (planned, "zero"), (0.0, "axis"), (-reach, "axis"))
+        f'<text x="{left - 6}" y="{y(at) + 4:.1f}" text-anchor="end">{said}</text>'
+        for at, kind, said in (
+            (reach, "axis", f"{reach:+.1%}"),
+            (planned, "zero", ""),
+            (0.0, "axis", "0"),
+            (-reach, "axis", f"{-reach:+.1%}"),
+        )
     )
     return (
         f'<svg class="wide" viewBox="0 0 {width} {height}" role="img" aria-label="the lift on each day">'
@@ -185,8 +193,8 @@ def _members(found: Look) -> str:
     return (
         "<section><h2>Who took part</h2><p class='soft'>A member takes part from the first page on. Whoever was "
         "answered by another release than the variant's fell back, and counts with the variant all the same. "
-        f"Chance alone would part the members so far from their shares with p = {read.mismatch:.3g}; below {MISMATCH:g} "
-        "nothing is read out.</p>"
+        f"Chance alone would part the members so far from their shares with p = {read.mismatch:.3g}; below "
+        f"{MISMATCH:g} nothing is read out.</p>"
         '<div class="scroll"><table><tr><th>Variant</th><th>Release</th><th class="number">Members</th>'
         '<th class="number">Share</th><th class="number">Planned</th><th class="number">Fell back</th></tr>'
         f"{rows}</table></div></section>"
@@ -198,8 +206,8 @@ def _about(found: Look, at: datetime) -> str:
     ended = f" Stopped by {escape(stopped['actor'])}: {escape(stopped['reason'])}." if stopped else ""
     return (
         f"<p class='soft' style='margin-top:18px'>Planned for a lift of {definition.minimum_effect:.1%} with power "
-        f"{definition.power:.0%}, through {definition.planned_end}; {definition.traffic:.0%} of the members. Started by "
-        f"{escape(started['actor'])}: {escape(started['reason'])}.{ended} Written {at:%Y-%m-%d %H:%M} UTC by "
+        f"{definition.power:.0%}, through {definition.planned_end}; {definition.traffic:.0%} of the members. Started "
+        f"by {escape(started['actor'])}: {escape(started['reason'])}.{ended} Written {at:%Y-%m-%d %H:%M} UTC by "
         "read_experiment; docs/experiments.md says how to read it.</p>"
     )
 
