@@ -8,7 +8,19 @@ have done. A/B: planned by the power plan on other members' past days, a lift of
 the plan asks for, in two fifths as many runs. Binomial 95 % intervals stand beside the shares; seeds are fixed. The
 exit status is 1 where a bar is missed.
 
-MEASURED
+Measured (59 s for A/A and 165 s for A/B on a machine busy with other work)::
+
+    A/A, 500 runs of 3,000 members and 14 days, videos watched
+      a plain 95 % interval, looked at daily  20.6% [17.3%, 24.4%]
+      a plain 95 % interval on the last day   5.6% [3.9%, 8.0%]
+      refused for the members' shares         1.0% [0.4%, 2.3%]
+      CUPED takes away 72% of the variance
+    A/B: 11,519 members who come are planned for +5% with power 80%
+      200 runs of 15,277 members
+    bar: A/A peeked at daily | 3.8% [2.4%, 5.9%] | at most 5% | met
+    bar: A/A read at the end | 3.8% [2.4%, 5.9%] | at most 5% | met
+    bar: A/B with the planned lift is found | 81.5% [75.5%, 86.3%] | at least 80% within 5.7% of chance | met
+    bar: CUPED takes variance away | 72% | some | met
 """
 
 import sys

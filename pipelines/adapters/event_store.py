@@ -55,10 +55,10 @@ class EventStore:
         self._engine.dispose()
 
     @contextmanager
-    def _connected(self) -> Iterator[sa.Connection]:
+    def _connected(self, *, alone: bool = False) -> Iterator[sa.Connection]:
         """A transaction; StackError when the database does not answer."""
         try:
-            with self._engine.begin() as connection:
+            with self._alone() if alone else self._engine.begin() as connection:
                 yield connection
         except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as exc:
             said = str(getattr(exc, "orig", exc)).splitlines()[0]
@@ -72,7 +72,7 @@ class EventStore:
     @contextmanager
     def transaction(self, *, alone: bool = False) -> Iterator[sa.Connection]:
         """For adapters with tables of their own in this database; ``alone``: no other such transaction meanwhile."""
-        with self._alone() if alone else self._connected() as connection:
+        with self._connected(alone=alone) as connection:
             yield connection
 
     def migrate(self) -> None:
@@ -88,7 +88,7 @@ class EventStore:
 
     @contextmanager
     def _alone(self) -> Iterator[sa.Connection]:
-        """A transaction that no other migration can enter."""
+        """A transaction that no other of its kind, nor a migration, can enter meanwhile."""
         if not self._sqlite:
             with self._engine.begin() as connection:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))

@@ -1,6 +1,7 @@
 """An experiment is described by a file, started and stopped by decisions that are kept, and alone with its members."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -88,6 +89,18 @@ def test_two_experiments_with_the_same_members_do_not_run_at_once(store: Experim
     start(store, name="summer", traffic=0.5, traffic_from=0.4)
     lifecycle.stop(store, "spring", **WHO)
     start(store, name="autumn", traffic=0.4)
+
+
+def test_of_starts_at_once_one_holds(store: ExperimentStore) -> None:
+    def tried(number: int) -> bool:
+        try:
+            start(store, name=f"race-{number}")
+        except RequestError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as racers:
+        assert sum(racers.map(tried, range(6))) == 1
 
 
 def test_ranges_that_touch_share_nobody() -> None:
