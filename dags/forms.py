@@ -27,3 +27,8 @@ def fields(meaning: str) -> Param:
 def switch(meaning: str) -> Param:
     """Off unless ticked."""
     return Param(False, type="boolean", description=meaning)
+
+
+def word(meaning: str) -> Param:
+    """An optional word: a name, an id."""
+    return Param(None, type=["null", "string"], description=meaning)

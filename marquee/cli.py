@@ -10,6 +10,7 @@ from marquee import (
     console,
     data_commands,
     evaluation_commands,
+    experiment_commands,
     feature_commands,
     models_command,
     skew_command,
@@ -46,6 +47,7 @@ def main(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")
 
 data_commands.register(app)
 evaluation_commands.register(app)
+experiment_commands.register(app)
 feature_commands.register(app)
 models_command.register(app)
 stack_commands.register(app)

@@ -132,15 +132,15 @@ def _publish(folder: Path, told: summary.Summary) -> dict[str, Any]:
         "summary": str(folder / SUMMARY),
         "report": str(folder / REPORT),
     }
-    plain: dict[str, Any] = _without_nan(content)
+    plain: dict[str, Any] = without_nan(content)
     (folder / TABLE).write_text(json.dumps(plain, indent=2), encoding="utf-8")
     return plain
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
     """JSON has no NaN: absent instead."""
     if isinstance(value, dict):
-        return {k: _without_nan(v) for k, v in value.items()}
+        return {k: without_nan(v) for k, v in value.items()}
     if isinstance(value, list):
-        return [_without_nan(v) for v in value]
+        return [without_nan(v) for v in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value

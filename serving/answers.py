@@ -21,6 +21,7 @@ from serving.recommender import Live, Recommendation, Recommender
 from serving.refusals import Refusal
 from serving.schemas import PageAsked
 from serving.service import Service
+from serving.variants import Place
 
 log = logging.getLogger(__name__)
 RECENT = 100
@@ -36,17 +37,20 @@ def answer(asked: PageAsked, at: datetime, service: Service) -> dict[str, Any]:
     earlier = _earlier(asked, store) if asked.request_id else None
     if earlier:
         return _without(earlier, down)
-    live = recommender.live
-    if live is None:
+    champion = recommender.live
+    if champion is None:
         raise Refusal(503, "champion", str(recommender.problem), "GET /readyz says when pages can be served")
+    place = service.variants.place(asked.user_id, at, champion)
+    live = place.live
     request = _request(asked, at)
     lately = _lately(asked.user_id, at, live, recommender, store)
     recent = service.recent.as_at if asked.at else service.recent.row
     rules = Rules(service.decisions.pins, lately.shown)
     recommended = recommender.recommend(live, request, lately.history, lately.dismissed | down, recent, rules)
-    given = _given(asked, recommended, [lately.trouble, service.recent.trouble])
+    given = _given(asked, recommended, place, [place.trouble, lately.trouble, service.recent.trouble])
     why = {"explanation": explanation(recommended, request, lately.history, down)} if asked.explain else {}
     try:
+        service.variants.expose(place, asked.user_id, at)
         before = store.record_page(request.request_id, given, _impressions(asked, request, recommended), at)
     except StackError as exc:
         log.error("request %s was answered but not logged", request.request_id, exc_info=exc)
@@ -136,13 +140,15 @@ def _shown(user_id: str, at: datetime, live: Live, store: EventStore) -> dict[st
     return store.times_shown(user_id, max(live.kept.at, at - timedelta(days=rules.days)), at)
 
 
-def _given(asked: PageAsked, recommended: Recommendation, troubles: list[str | None]) -> dict[str, Any]:
+def _given(asked: PageAsked, recommended: Recommendation, place: Place, troubles: list[str | None]) -> dict[str, Any]:
     page = recommended.page
     degradations = [*recommended.degradations, *(said for said in troubles if said)]
     return {
         "request_id": page.request_id,
         "user_id": asked.user_id,
         "release_id": page.release_id,
+        "experiment": place.experiment,
+        "variant": place.variant,
         "snapshot": page.snapshot_version,
         "known": recommended.known,
         "degraded": bool(degradations),

@@ -18,6 +18,7 @@ from serving.feature_log import FeatureLog
 from serving.recent import RecentFeatures
 from serving.recommender import Recommender
 from serving.service import Service
+from serving.variants import Variants
 
 PAGE = Path(__file__).with_name("page")
 ONLY_OURS = {"Content-Security-Policy": "default-src 'self'", "Referrer-Policy": "no-referrer"}
@@ -35,12 +36,14 @@ def create_app(
     decisions = Decisions(store, poll_seconds=settings.champion_poll_seconds)
     recent = RecentFeatures(store, recommender.kept, recommender.online)
     feature_log = FeatureLog(store, settings.feature_log_share)
+    variants = Variants(store, recommender, poll_seconds=settings.champion_poll_seconds)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         store.migrate()
         decisions.start()
         recommender.start()
+        variants.start()
         recent.start()
         feature_log.start()
         try:
@@ -48,6 +51,7 @@ def create_app(
         finally:
             recent.close()
             feature_log.close()
+            variants.close()
             recommender.close()
             decisions.close()
             store.close()
@@ -55,7 +59,7 @@ def create_app(
     summary = "A member and a context in, an ordered page out."
     # FastAPI's own reference loads its script from another host: offline it is a blank page.
     app = FastAPI(title="Marquee", summary=summary, lifespan=life, docs_url=None, redoc_url=None)
-    service = Service(settings, recommender, store, decisions, recent, feature_log, clock)
+    service = Service(settings, recommender, store, decisions, recent, feature_log, variants, clock)
     app.include_router(routes.guarded(service, security.guard(settings)))
     app.include_router(routes.health(service))
     refusals.install(app)

@@ -20,7 +20,7 @@ from pipelines.features import kept
 from pipelines.features.kept import Kept
 from pipelines.features.sequence import Row
 from pipelines.page import Page, Pager, PageRequest
-from pipelines.released import load_release
+from pipelines.released import LoadedRelease, load_release
 from pipelines.rerank.pins import NO_RULES, Rules
 from serving.degradation import PatientRows, UserRow, UserRows, popular_page
 from serving.recent import Online
@@ -153,11 +153,8 @@ class Recommender:
         self.problem = self._refused = None
 
     def _load(self, registry: Registry, version: int, folder: Path) -> Live:
-        if self.live and self.live.version == version:
-            release = self.live.pager.release
-        else:
-            with tempfile.TemporaryDirectory(prefix="marquee-release-") as into:
-                release = load_release(registry.download(version, Path(into)))
+        before = self.live
+        release = before.pager.release if before and before.version == version else _fetched(registry, version)
         pager = Pager(release, snapshot.MediaSnapshot.load(folder))
         pager.candidates(History())
         self._rows.open()
@@ -173,6 +170,12 @@ class Recommender:
                 f"release {manifest.release_id} was trained on features {trained}, the feature store has {defined}: "
                 "run the retrain DAG, or set the alias to a release of these features"
             )
+
+    def fetch(self, version: int) -> LoadedRelease:
+        """Another registered release, whole and of the features that are online, to serve beside the champion."""
+        release = _fetched(self._make_registry(), version)
+        self._check_features(release.manifest)
+        return release
 
     def _swap(self, live: Live) -> None:
         self.live = live
@@ -240,6 +243,11 @@ class Recommender:
             used = None
             degradations.append(f"the ranker failed ({type(exc).__name__}): titles are in order of popularity")
         return Recommendation(page, live, known, tuple(degradations), used)
+
+
+def _fetched(registry: Registry, version: int) -> LoadedRelease:
+    with tempfile.TemporaryDirectory(prefix="marquee-release-") as into:
+        return load_release(registry.download(version, Path(into)))
 
 
 def _model_registry(settings: Settings) -> Registry:

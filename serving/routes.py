@@ -106,6 +106,7 @@ def health(service: Service) -> APIRouter:
             "stale_features": dict(service.recommender.stale),
             "live_features": service.recent.state(),
             "feature_log": service.feature_log.state(),
+            "experiments": service.variants.state(),
         }
 
     return router

@@ -107,6 +107,8 @@ class PageGiven(BaseModel):
     request_id: str
     user_id: str
     release_id: str
+    experiment: str | None = Field(None, description="the one that the member takes part in; null: none")
+    variant: str | None = Field(None, description="the member's in that experiment, whichever release answered")
     snapshot: str
     known: bool | None = Field(description="false: a stranger; null: could not be told")
     degraded: bool

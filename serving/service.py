@@ -11,6 +11,7 @@ from serving.feature_log import FeatureLog
 from serving.recent import RecentFeatures
 from serving.recommender import Recommender
 from serving.refusals import Refusal
+from serving.variants import Variants
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Service:
     decisions: Decisions
     recent: RecentFeatures
     feature_log: FeatureLog
+    variants: Variants
     clock: Callable[[], datetime]
 
     def moment(self, at: datetime | None) -> datetime:

@@ -55,14 +55,25 @@ class EventStore:
         self._engine.dispose()
 
     @contextmanager
-    def _connected(self) -> Iterator[sa.Connection]:
+    def _connected(self, *, alone: bool = False) -> Iterator[sa.Connection]:
         """A transaction; StackError when the database does not answer."""
         try:
-            with self._engine.begin() as connection:
+            with self._alone() if alone else self._engine.begin() as connection:
                 yield connection
         except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as exc:
             said = str(getattr(exc, "orig", exc)).splitlines()[0]
             raise StackError(f"the event store did not answer ({said}): see that its database runs") from exc
+
+    @property
+    def embedded(self) -> bool:
+        """Whether this is a SQLite file."""
+        return self._sqlite
+
+    @contextmanager
+    def transaction(self, *, alone: bool = False) -> Iterator[sa.Connection]:
+        """For adapters with tables of their own in this database; ``alone``: no other such transaction meanwhile."""
+        with self._connected(alone=alone) as connection:
+            yield connection
 
     def migrate(self) -> None:
         """Bring the schema up to date. Safe to repeat, and when several processes start at once: one does it."""
@@ -77,7 +88,7 @@ class EventStore:
 
     @contextmanager
     def _alone(self) -> Iterator[sa.Connection]:
-        """A transaction that no other migration can enter."""
+        """A transaction that no other of its kind, nor a migration, can enter meanwhile."""
         if not self._sqlite:
             with self._engine.begin() as connection:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))

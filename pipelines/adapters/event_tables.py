@@ -124,3 +124,26 @@ SERVED = sa.Table(
     sa.Index("ix_served_features_requested_at", "requested_at"),
 )
 """The feature vectors that some pages were ranked by; ``features`` is what pipelines.features.vectors packs."""
+EXPERIMENTS = sa.Table(
+    "experiments",
+    METADATA,
+    sa.Column("number", sa.Integer(), primary_key=True),
+    sa.Column("name", sa.String(), nullable=False),
+    sa.Column("action", sa.String(), nullable=False),
+    sa.Column("actor", sa.String(), nullable=False),
+    sa.Column("reason", sa.String(), nullable=False),
+    sa.Column("decided_at", Moment(), nullable=False),
+    sa.Column("definition", document(), nullable=False),
+    sa.Index("ix_experiments_name", "name"),
+)
+"""Every decision to start or stop an experiment, in the order they were made, with the definition as it then was."""
+EXPOSURES = sa.Table(
+    "exposures",
+    METADATA,
+    sa.Column("experiment", sa.String(), primary_key=True),
+    sa.Column("user_id", sa.String(), primary_key=True),
+    sa.Column("variant", sa.String(), primary_key=True),
+    sa.Column("release_id", sa.String(), primary_key=True),
+    sa.Column("exposed_at", Moment(), nullable=False),
+)
+"""When a member of a variant was first answered by a release: a second release shows that the variant's was missing."""

@@ -6,6 +6,9 @@ from pydantic import Field, PositiveFloat, model_validator
 
 from pipelines.core.config import Config
 
+AXIS = "traffic"
+"""The salt of the one axis on which every experiment has its range of members: ranges that do not meet share nobody."""
+
 
 class Experiment(Config):
     """variants: name -> share of the members, in any unit. salt: makes this experiment independent of every other."""
@@ -14,6 +17,8 @@ class Experiment(Config):
     variants: dict[str, PositiveFloat] = Field(min_length=2)
     traffic: float = Field(default=1.0, ge=0, le=1)
     """The share of members who take part at all. Raising it moves nobody who already does."""
+    traffic_from: float = Field(default=0.0, ge=0, le=1)
+    """Where on the axis of all members that share begins."""
 
     @model_validator(mode="after")
     def _named(self) -> "Experiment":
@@ -21,10 +26,16 @@ class Experiment(Config):
             raise ValueError("a variant has no name: name each one")
         return self
 
+    @property
+    def range(self) -> tuple[float, float]:
+        """The members who take part, from and up to where on the axis."""
+        return self.traffic_from, self.traffic_from + self.traffic
+
 
 def assign(member: str, experiment: Experiment) -> str | None:
     """The variant of a member, the same whenever asked; None for one who takes no part."""
-    if _place(member, f"{experiment.salt}/traffic") >= experiment.traffic:
+    low, high = experiment.range
+    if not low <= _place(member, AXIS) < high:
         return None
     left = _place(member, f"{experiment.salt}/variant") * sum(experiment.variants.values())
     for name, share in experiment.variants.items():

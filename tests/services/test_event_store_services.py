@@ -3,12 +3,18 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pipelines.adapters.event_store import EventStore
+from pipelines.adapters.experiment_store import ExperimentStore
+from pipelines.core.errors import RequestError
+from pipelines.experiments import lifecycle
+from pipelines.experiments.definition import parse
 
 pytestmark = pytest.mark.services
 NOON = datetime(2022, 4, 29, 12, 0, 0, 123_457, tzinfo=UTC)
@@ -66,3 +72,29 @@ def test_a_session_is_closed_once_on_postgresql(store: EventStore) -> None:
 
     counts = [store.record("sessions", [opened | end]) for end in ({}, {"ended_at": NOON}, {"ended_at": NOON})]
     assert counts == [1, 1, 0]
+
+
+def test_of_starts_at_once_one_holds_on_postgresql(store: EventStore) -> None:
+    variants = {name: {"release": name, "share": 1} for name in ("old", "new")}
+    content = {"variants": variants, "control": "old", "planned_end": "2022-05-12", "minimum_effect": 0.02}
+    registry = SimpleNamespace(
+        releases=lambda: [SimpleNamespace(version=n, release_id=name) for n, name in enumerate(variants, start=1)],
+        tags=lambda _: {},
+    )
+    experiments = ExperimentStore(store)
+
+    def start(number: int) -> bool:
+        asked = parse(content | {"name": f"race-{number}"})
+        try:
+            lifecycle.start(experiments, registry, asked, actor="ada", reason="to see", at=NOON)
+        except RequestError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as racers:
+        assert sum(racers.map(start, range(6))) == 1
+    held = lifecycle.held(experiments.decisions())
+    assert [one.definition.start for one in held] == [NOON]
+    for _ in range(2):
+        experiments.expose("race", "new", "u1", "new", NOON)
+    assert experiments.exposures("race", NOON + timedelta(days=1)) == [("u1", "new", "new", NOON)]
