@@ -12,6 +12,7 @@ from marquee import (
     evaluation_commands,
     feature_commands,
     models_command,
+    release_commands,
     skew_command,
     sources_command,
     stack_commands,
@@ -48,6 +49,7 @@ data_commands.register(app)
 evaluation_commands.register(app)
 feature_commands.register(app)
 models_command.register(app)
+release_commands.register(app)
 stack_commands.register(app)
 takedown_command.register(app)
 compact_command.register(app)
