@@ -58,7 +58,9 @@ def diff(left: Name, right: Name, as_json: Json = False) -> None:
     found = differences(a, b)
     if as_json:
         sides = {"left": a.listed.release_id, "right": b.listed.release_id}
-        console.result({**sides, "differences": [one._asdict() for one in found], "figures": release_pages.beside(a, b)})
+        console.result(
+            {**sides, "differences": [one._asdict() for one in found], "figures": release_pages.beside(a, b)}
+        )
     else:
         release_pages.show_differences(a, b, found)
 

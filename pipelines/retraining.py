@@ -27,6 +27,7 @@ from pipelines.features.catalogue import inputs
 from pipelines.judgement import Judgement, judge
 from pipelines.metrics.drift import sketch
 from pipelines.promotion import job as promotion
+from pipelines.promotion import moves
 from pipelines.promotion.job import PromotionResult
 from pipelines.ranking import DEFAULT
 from pipelines.ranking import job as ranking
@@ -189,7 +190,7 @@ def judge_challenger(settings: Settings, window: Window, *, seed: int) -> Judgem
     replace(judgement.evidence, release_id=manifest.release_id).save(folder / CHALLENGER)
     judgement.floor.save(folder / FLOOR)
     (folder / CHAMPION).unlink(missing_ok=True)
-    champion = ModelRegistry(settings).champion()
+    champion = moves.champion(settings)
     if champion is not None and champion.release_id != manifest.release_id:
         held = ModelRegistry(settings).download(champion.version, settings.root / "releases")
         judge(settings, held, window, seed=seed).evidence.save(folder / CHAMPION)

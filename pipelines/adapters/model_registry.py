@@ -128,6 +128,11 @@ class ModelRegistry:
             except OSError as exc:
                 raise ReleaseError(f"{MODEL} version {version} has no file {path}: register the release again") from exc
 
+    def version_of(self, release_id: str) -> int | None:
+        """The version that a release is, None where it is not registered."""
+        with self._answering():
+            return self._find(MODEL, release_id)
+
     def tags(self, version: int) -> dict[str, str]:
         """What stands on a version: release_id, watermark, verdict."""
         with self._answering(version):

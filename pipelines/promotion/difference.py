@@ -43,7 +43,9 @@ def figures(metrics: Mapping[str, Any], name: str = "") -> dict[str, Mapping[str
         return {name: metrics}
     nested = {key: part for key, part in metrics.items() if isinstance(part, Mapping)}
     return {
-        held: figure for key, part in nested.items() for held, figure in figures(part, f"{name}.{key}".lstrip(".")).items()
+        held: figure
+        for key, part in nested.items()
+        for held, figure in figures(part, f"{name}.{key}".lstrip(".")).items()
     }
 
 
