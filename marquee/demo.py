@@ -116,7 +116,7 @@ def follow(airflow: Airflow, clock: Clock) -> list[Run]:
             if spinner:
                 spinner.update(f"{clock.seconds:.0f} s  {', '.join(running) or 'waiting for the scheduler'}")
             failed = [run for run in runs if run.state == "failed"]
-            turned_away = [run for run in runs if run.ended and _skipped_its_last_task(airflow, run)]
+            turned_away = [run for run in runs if run.ended and _turned_away(airflow, run)]
             if failed or turned_away or ({run.dag_id for run in runs} >= set(CHAIN) and all(run.ended for run in runs)):
                 _tell_failures(airflow, failed)
                 return runs
@@ -142,10 +142,10 @@ def _tell(airflow: Airflow, run: Run, told: set[tuple[str, str]], clock: Clock) 
     return [f"{run.dag_id}.{task.task_id}" for task in tasks if task.state == "running"]
 
 
-def _skipped_its_last_task(airflow: Airflow, run: Run) -> bool:
+def _turned_away(airflow: Airflow, run: Run) -> bool:
     """Whether the run ended by its own decision, so that its asset wakes nobody."""
     tasks = airflow.tasks(run)
-    return bool(tasks) and tasks[-1].state == "skipped"
+    return len(tasks) > 1 and all(task.state == "skipped" for task in tasks[1:])
 
 
 def _tell_failures(airflow: Airflow, failed: list[Run]) -> None:

@@ -1,4 +1,4 @@
-"""`marquee release`: what is registered, what it is made of, what two differ in; and the champion moved or moved back."""
+"""`marquee release`: what is registered, what it is made of, what two differ in; the champion moved, or moved back."""
 
 from typing import Annotated, Any
 

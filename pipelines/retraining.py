@@ -29,6 +29,7 @@ from pipelines.metrics.drift import sketch
 from pipelines.promotion import job as promotion
 from pipelines.promotion import moves
 from pipelines.promotion.job import PromotionResult
+from pipelines.promotion.policy import read as read_policy
 from pipelines.ranking import DEFAULT
 from pipelines.ranking import job as ranking
 from pipelines.rerank.diversity import DiversityConfig
@@ -198,8 +199,11 @@ def judge_challenger(settings: Settings, window: Window, *, seed: int) -> Judgem
 
 
 def promote(settings: Settings, window: Window, *, at: datetime, actor: str) -> PromotionResult:
-    """Register the staged release, let the gate decide, and note how far training has come."""
-    folder = staging(settings, window)
+    """Register the staged release, let the gate decide, and note how far training has come.
+
+    Where the policy wants every release approved, a promote verdict waits for that.
+    """
+    folder, policy = staging(settings, window), read_policy()
     champion = Evidence.load(folder / CHAMPION) if (folder / CHAMPION).exists() else None
     result = promotion.release(
         settings,
@@ -209,6 +213,8 @@ def promote(settings: Settings, window: Window, *, at: datetime, actor: str) -> 
         champion,
         at=at,
         actor=actor,
+        policy=policy,
+        hold=policy.approval == "always",
     )
     Lake(settings.lake_path).advance(TRAINED, window.test_to)
     return result

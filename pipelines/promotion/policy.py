@@ -1,6 +1,7 @@
 """The promotion policy: which figures decide, by how much, how surely. A YAML file, so that people read it."""
 
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError, model_validator
@@ -42,6 +43,7 @@ class Policy(Config):
     resamples: PositiveInt = 1000
     row_resamples: PositiveInt = 300
     minimum_members: PositiveInt = 30
+    approval: Literal["never", "inconclusive", "always"] = "never"
 
     @model_validator(mode="after")
     def _one_margin_a_metric(self) -> "Policy":
@@ -51,6 +53,13 @@ class Policy(Config):
             if twice:
                 raise ValueError(f"{rules} name {', '.join(twice)} more than once: give each metric one margin")
         return self
+
+    def asks(self, verdict: str) -> bool:
+        """Whether a person decides about a release of this verdict; one that is rejected waits for nobody."""
+        return (
+            verdict
+            in {"never": (), "inconclusive": ("inconclusive",), "always": ("promote", "inconclusive")}[self.approval]
+        )
 
 
 def read(path: Path = DEFAULT) -> Policy:

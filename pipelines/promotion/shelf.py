@@ -1,4 +1,4 @@
-"""What is registered, for a person to look at: a release by any of its names, its manifest, what the gate said of it."""
+"""What is registered, for a person to look at: a release by any of its names, its manifest, what the gate said."""
 
 import json
 from collections.abc import Mapping
