@@ -12,6 +12,7 @@ last task starts `promote_release`, which waits for it, and the next retraining 
 **When it is skipped.** Nothing new since the last retraining: the asset event was a wake-up, the watermark decided.
 """
 
+import promotion_policy
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import dag, task
 from assets import FEATURES, RELEASE
@@ -24,7 +25,7 @@ RELEASE_ID = "{{ ti.xcom_pull(task_ids='promote')['release_id'] }}"
     schedule=[FEATURES],
     catchup=False,
     max_active_runs=1,
-    doc_md=__doc__,
+    doc_md=__doc__ + promotion_policy.as_markdown(),
     tags=["marquee", "models"],
     params={
         "through": day("Last day of the test window."),

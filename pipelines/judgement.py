@@ -1,10 +1,11 @@
 """What a release is worth on days it has not seen: its ranker row by row, its pages by full ranking."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,13 @@ from pipelines.core.errors import DataError
 from pipelines.core.evidence import Evidence
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
+from pipelines.core.tables import USERS
 from pipelines.core.window import Window
 from pipelines.evaluation.evidence import Scored, gather
 from pipelines.evaluation.offline import ListEvidence, evaluate_lists, evaluate_rows
+from pipelines.evaluation.slices import Facts, label
 from pipelines.metrics.intervals import Interval
+from pipelines.metrics.reliability import reliability
 from pipelines.page import Pager, PageRequest, popular
 from pipelines.ranking import job as ranking
 from pipelines.ranking.calibration import fit as fit_calibration
@@ -58,17 +62,29 @@ def _plain(figures: Figures) -> dict[str, Any]:
 
 
 def judge(
-    settings: Settings, folder: Path, window: Window, *, seed: int, most_members: int = MOST_MEMBERS
+    settings: Settings,
+    folder: Path,
+    window: Window,
+    *,
+    seed: int,
+    most_members: int = MOST_MEMBERS,
+    clock: Callable[[], float] = perf_counter,
 ) -> Judgement:
     """Score the release in ``folder`` and the popularity floor on the test days of ``window``.
 
-    At most ``most_members`` members get a page; where there are more, a seeded draw of them.
+    At most ``most_members`` members get a page; where there are more, a seeded draw of them. clock: seconds, to time
+    each page; its figures stand in the evidence alone, so that a release's own figures are the same every time.
     """
     release = load_release(folder)
     rows = scored_by(settings, release, Lake(settings.lake_path).read(f"training/{window.test_from}"))
     scored, floor_scored = score_rows(release, rows), score_rows_by_popularity(rows)
-    lists, floor_lists = judge_lists(settings, release, window, rows, seed=seed, most=most_members)
+    seated = sitting(settings, window, rows, seed=seed, most=most_members)
+    answers = seated.answers(release, clock)
+    lists, floor_lists = seated.scored(answers, seed)
     figures, popularity = row_figures(scored, seed), row_figures(floor_scored, seed)
+    slices = label({*scored.user_id, *seated.members}, facts(Lake(settings.lake_path), seated, rows))
+    whole = {**answers.figures(), "release.size_mb": size_mb(folder)}
+    whole["ranker_all_impressions.ece"] = figures["ranker_all_impressions"]["ece"].value
     counts = {
         "rows": int((~scored.label.isna()).sum()),
         "rows_all_impressions": len(scored),
@@ -76,7 +92,7 @@ def judge(
         "page_members": len(lists["page"].members),
     }
     return Judgement(
-        evidence_of(lists, scored, window, release.release_id),
+        evidence_of(lists, scored, window, release.release_id, slices=slices, figures=whole),
         evidence_of(floor_lists, floor_scored, window, None),
         {**figures, **list_figures(lists)},
         {**popularity, **list_figures(floor_lists)},
@@ -146,6 +162,22 @@ def list_figures(lists: Mapping[str, ListEvidence]) -> Figures:
 
 
 @dataclass(frozen=True)
+class Answers:
+    """What a release answered each member: media ids by part; the seconds each page took; titles that there are."""
+
+    found: Mapping[str, Sequence[list[str]]]
+    seconds: Floats
+    titles: int
+
+    def figures(self) -> dict[str, float]:
+        """How much of the catalogue stands on anybody's page, and how long a page took, the first left out: it loads."""
+        shown = {media for page in self.found["page"] for media in page}
+        timed = self.seconds[1:] if len(self.seconds) > 1 else self.seconds
+        median, slow = (np.quantile(timed, [0.5, 0.99]) * 1000).tolist()
+        return {f"page.coverage@{PAGE}": len(shown) / self.titles, "page.p50_ms": median, "page.p99_ms": slow}
+
+
+@dataclass(frozen=True)
 class Sitting:
     """The members who get a page on the test days, in order, and what a page of any release needs of them."""
 
@@ -158,17 +190,27 @@ class Sitting:
     rows_of: Mapping[str, Mapping[str, object]]
     usual: Mapping[str, Any]
 
-    def lists(self, release: LoadedRelease, seed: int) -> tuple[dict[str, ListEvidence], dict[str, ListEvidence]]:
-        """(release, popularity) candidates and pages of the members."""
-        pager = Pager(release, self.snapshot)
+    def answers(self, release: LoadedRelease, clock: Callable[[], float] = perf_counter) -> Answers:
+        """What the release and popularity answer each member."""
+        pager, seconds = Pager(release, self.snapshot), []
         found: dict[str, list[list[str]]] = {"candidates": [], "page": [], "floor": []}
         for user in self.members:
             request = PageRequest(user, f"judge-{user}", self.at, k=PAGE, **self.usual)
-            own = self.rows_of.get(user, {})
+            own, began = self.rows_of.get(user, {}), clock()
             page, blended = pager.assemble_with_candidates(request, own, self.known[user])
+            seconds.append(clock() - began)
             found["page"].append([item.media_id for item in page.items])
             found["candidates"].append(blended[:DEPTH])
             found["floor"].append(popular(pager, self.known[user], DEPTH))
+        return Answers(found, np.array(seconds), len(self.snapshot.ids))
+
+    def lists(self, release: LoadedRelease, seed: int) -> tuple[dict[str, ListEvidence], dict[str, ListEvidence]]:
+        """(release, popularity) candidates and pages of the members, scored."""
+        return self.scored(self.answers(release), seed)
+
+    def scored(self, answers: Answers, seed: int) -> tuple[dict[str, ListEvidence], dict[str, ListEvidence]]:
+        """(release, popularity) what the candidates and pages were worth."""
+        found = answers.found
         ours = {part: self._scored(found[part], seed) for part in ("candidates", "page")}
         floor = {
             "candidates": self._scored(found["floor"], seed),
@@ -209,6 +251,31 @@ def judge_lists(
     return sitting(settings, window, rows, seed=seed, most=most).lists(release, seed)
 
 
+def facts(lake: Lake, seated: Sitting, rows: Any) -> Facts:
+    """What members can be told apart by; rows: the training set, whose test rows say on which device they were met."""
+    test = rows.filter(pc.field("split") == "test").select(["user_id", "device"]).to_pandas().dropna()
+    counts = test.groupby(["user_id", "device"]).size().sort_values(kind="stable")
+    devices = {str(user): str(device) for user, device in counts.index}  # The last of a member is the commonest.
+    joined = _joined(lake) if lake.exists(USERS.name) else {}
+    shelf = seated.snapshot
+    ratings = shelf.features.get("media_maturity_rating", np.full(len(shelf.ids), None))
+    titles = list(zip(shelf.ids.tolist(), shelf.genres, ratings.tolist(), strict=True))
+    genres = {media: genres[0] for media, genres, _ in titles if genres}
+    rated = {media: str(rating) for media, _, rating in titles if rating is not None}
+    return Facts(seated.at, seated.known, joined, devices, genres, rated)
+
+
+def _joined(lake: Lake) -> dict[str, datetime]:
+    """When each member joined, where that is known."""
+    users = lake.read(USERS.name, columns=["user_id", "joined_at"]).to_pandas().dropna()
+    return {str(user): at.to_pydatetime() for user, at in zip(users.user_id, users.joined_at, strict=True)}
+
+
+def size_mb(folder: Path) -> float:
+    """What the files of a release weigh, in megabytes."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
+
+
 def relevant(lake: Lake, window: Window) -> dict[str, set[str]]:
     """What each member engaged with on the test days."""
     zone = lake.dataset.time_zone
@@ -241,10 +308,26 @@ def _lists(found: Sequence[list[str]], truth: Sequence[set[str]], members: Seque
 
 
 def evidence_of(
-    lists: Mapping[str, ListEvidence], scored: pd.DataFrame, window: Window, release_id: str | None
+    lists: Mapping[str, ListEvidence],
+    scored: pd.DataFrame,
+    window: Window,
+    release_id: str | None,
+    *,
+    slices: Mapping[str, Mapping[str, str]] | None = None,
+    figures: Mapping[str, float] | None = None,
 ) -> Evidence:
-    """What a comparison needs: the lists' figures a member, and the labelled rows with their probabilities."""
+    """What a comparison needs: the lists' figures a member, the labelled rows with their probabilities, and beside
+    them the words by which members are told apart and figures of the whole."""
     labelled = scored[~scored.label.isna()]
     ranker = Scored(labelled.impression_id, labelled.user_id, labelled.label, labelled.probability)
-    days_of = {"test_from": window.test_from, "test_to": window.test_to, "fitted_through": window.last_fitted}
-    return gather(lists, {"ranker": ranker}, **days_of, release_id=release_id)
+    return gather(
+        lists,
+        {"ranker": ranker},
+        test_from=window.test_from,
+        test_to=window.test_to,
+        fitted_through=window.last_fitted,
+        release_id=release_id,
+        slices=slices,
+        figures=figures,
+        reliability=reliability(scored.watched, scored.probability),
+    )

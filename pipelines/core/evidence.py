@@ -34,6 +34,9 @@ class Evidence:
 
     members: (n,) distinct ids. metrics: name -> (n,) figures of each member's list, NaN = none, such as
     ``page.ndcg@10``. rows: name -> labelled rows, such as ``ranker``; ``ranker.auc`` names a metric of them.
+    slices: name -> (n,) words, in which part of a slice such as ``country`` each member is; see evaluation/slices.
+    figures: name -> one figure of the whole, such as ``release.size_mb``. reliability: (bins, 3) the calibration curve
+    on all impressions. The last three may be empty: an older file has none.
     """
 
     test_from: date
@@ -44,11 +47,15 @@ class Evidence:
     rows: Mapping[str, Rows] = field(default_factory=dict)
     release_id: str | None = None
     """Whose figures these are; None before the release is sealed, and for a floor."""
+    slices: Mapping[str, Text] = field(default_factory=dict)
+    figures: Mapping[str, float] = field(default_factory=dict)
+    reliability: Floats | None = None
 
     def __post_init__(self) -> None:
         if len(np.unique(self.members)) != len(self.members):
             raise DataError("evidence names a member twice: give every member one place")
-        for name, values in self.metrics.items():
+        columns: dict[str, npt.NDArray[Any]] = {**self.metrics, **{f"slice {n}": v for n, v in self.slices.items()}}
+        for name, values in columns.items():
             if values.shape != self.members.shape:
                 raise DataError(f"evidence {name} has shape {values.shape} for {len(self.members)} members")
         for name, rows in self.rows.items():
@@ -60,6 +67,10 @@ class Evidence:
         arrays: dict[str, Any] = {f"metrics/{name}": values for name, values in self.metrics.items()}
         for name, rows in self.rows.items():
             arrays |= {f"rows/{part}/{name}": getattr(rows, part) for part in PARTS}
+        arrays |= {f"slices/{name}": _text(words) for name, words in self.slices.items()}
+        arrays |= {f"figures/{name}": np.float64(value) for name, value in self.figures.items()}
+        if self.reliability is not None:
+            arrays["reliability"] = self.reliability
         days = [self.test_from.isoformat(), self.test_to.isoformat(), self.fitted_through.isoformat()]
         about = np.array([*days, self.release_id or ""], dtype=np.str_)
         np.savez_compressed(path, about=about, members=_text(self.members), **arrays)
@@ -95,10 +106,17 @@ def _evidence(stored: Mapping[str, Any]) -> Evidence:
         date.fromisoformat(last),
         date.fromisoformat(fitted),
         stored["members"],
-        {key.removeprefix("metrics/"): values for key, values in stored.items() if key.startswith("metrics/")},
+        _below(stored, "metrics/"),
         {name: Rows(*(stored[f"rows/{part}/{name}"] for part in PARTS)) for name in named},
         release_id or None,
+        _below(stored, "slices/"),
+        {name: float(value) for name, value in _below(stored, "figures/").items()},
+        stored.get("reliability"),
     )
+
+
+def _below(stored: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {key.removeprefix(prefix): values for key, values in stored.items() if key.startswith(prefix)}
 
 
 def _text(ids: npt.ArrayLike) -> Text:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pipelines.core import evidence
 from pipelines.core.evidence import Evidence
 from pipelines.evaluation.offline import ListEvidence
+from pipelines.evaluation.slices import UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,14 @@ def gather(
     test_to: date,
     fitted_through: date,
     release_id: str | None = None,
+    slices: Mapping[str, Mapping[str, str]] | None = None,
+    figures: Mapping[str, float] | None = None,
+    reliability: npt.NDArray[np.float64] | None = None,
 ) -> Evidence:
     """One Evidence over every member that any part names; a list's figure is NaN for a member it does not know.
 
-    lists: name -> lists, whose ``ndcg@10`` becomes ``<name>.ndcg@10``. rows: name -> labelled rows.
+    lists: name -> lists, whose ``ndcg@10`` becomes ``<name>.ndcg@10``. rows: name -> labelled rows. slices: name ->
+    the word of each member, UNKNOWN for those whom it leaves out.
     """
     named = [lists[n].members for n in lists] + [np.asarray(rows[n].members).astype(np.str_) for n in rows]
     members = np.unique(np.concatenate(named)) if named else np.empty(0, dtype=np.str_)
@@ -49,4 +54,9 @@ def gather(
         )
         for name, r in rows.items()
     }
-    return Evidence(test_from, test_to, fitted_through, members, metrics, labelled, release_id)
+    words = {
+        name: np.array([of.get(member, UNKNOWN) for member in members.tolist()], dtype=np.str_)
+        for name, of in (slices or {}).items()
+    }
+    days = (test_from, test_to, fitted_through)
+    return Evidence(*days, members, metrics, labelled, release_id, words, figures or {}, reliability)

@@ -1,23 +1,27 @@
-"""One metric of two pieces of evidence, compared on the members (and rows) that both scored."""
+"""One metric of two pieces of evidence, compared on the members (and rows) that both scored, whole or in a slice."""
 
 from typing import Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from pipelines.core.errors import ReleaseError
 from pipelines.core.evidence import Evidence, Floats, Rows, Text
 from pipelines.metrics.classification import LOWER_IS_BETTER, STATISTICS
 from pipelines.metrics.intervals import (
+    NOTHING,
     Interval,
     Statistic,
     as_codes,
     bootstrap_statistic,
     paired_difference,
 )
+from pipelines.metrics.significance import chance_of, detectable, detectable_within, signed_rank
 from pipelines.promotion.policy import Policy
 
 Against = Literal["champion", "floor"]
-Finding = Literal["shown", "refuted", "open"]
+Finding = Literal["shown", "refuted", "open", "too few"]
+Places = npt.NDArray[np.int64]
 REMEDY = "evaluate both sides on the same window, by the same policy"
 
 
@@ -25,6 +29,8 @@ class Comparison(NamedTuple):
     """challenger, other: the metric of each on what both scored. gain: their difference, above 0 = challenger better.
 
     needed: what the policy asks of the gain. members: how many have a figure on both sides. finding: what it says.
+    chance: two-sided p of a gain of 0 (Wilcoxon's where members have a figure each, else from the interval).
+    detectable: the gain that so many members would have shown with the policy's power. part: such as ``device=tv``.
     """
 
     metric: str
@@ -35,13 +41,75 @@ class Comparison(NamedTuple):
     needed: float
     members: int
     finding: Finding
+    chance: float = float("nan")
+    detectable: float = float("nan")
+    part: str = ""
 
     def describe(self) -> str:
         """One line for a person."""
         return (
             f"{self.metric} {self.challenger:.4f} against the {self.against}'s {self.other:.4f}: gain "
             f"{self.gain.value:+.4f} [{self.gain.low:+.4f}, {self.gain.high:+.4f}] on {self.members} members"
+            f"{f' with {self.part}' if self.part else ''}, {self.detectable:.4f} detectable"
         )
+
+
+class Measured(NamedTuple):
+    """What a Comparison takes from a pair."""
+
+    challenger: float
+    other: float
+    gain: Interval
+    chance: float
+    detectable: float
+
+
+class Lists(NamedTuple):
+    """Figures of the same members, all (n,): their places in the challenger's evidence, the figures of either side."""
+
+    places: Places
+    mine: Floats
+    theirs: Floats
+
+    def of(self, kept: npt.NDArray[np.bool_]) -> "Lists":
+        """Only those members."""
+        return Lists(self.places[kept], self.mine[kept], self.theirs[kept])
+
+    def measure(self, policy: Policy, seed: int) -> Measured:
+        """Means, and the paired gain."""
+        gain = paired_difference(self.mine, self.theirs, seed, policy.resamples, policy.confidence)
+        differences = self.mine - self.theirs
+        within = detectable(differences, policy.confidence, policy.power)
+        return Measured(_mean(self.mine), _mean(self.theirs), gain, signed_rank(differences), within)
+
+
+class Scores(NamedTuple):
+    """Probabilities of the same rows. places: (n,) as above. owner: (rows,) which of them owns each row."""
+
+    name: str
+    places: Places
+    owner: Places
+    label: Floats
+    mine: Floats
+    theirs: Floats
+
+    def of(self, kept: npt.NDArray[np.bool_]) -> "Scores":
+        """Only those members' rows."""
+        rows, code = kept[self.owner], np.cumsum(kept) - 1
+        columns = (self.label[rows], self.mine[rows], self.theirs[rows])
+        return Scores(self.name, self.places[kept], code[self.owner[rows]], *columns)
+
+    def measure(self, policy: Policy, seed: int) -> Measured:
+        """The statistic of the same rows under both probabilities, under the same draws of members."""
+        n = len(self.places)
+        x = STATISTICS[self.name](self.label, self.mine, self.owner, n)
+        y = STATISTICS[self.name](self.label, self.theirs, self.owner, n)
+        sign = -1.0 if self.name in LOWER_IS_BETTER else 1.0
+        gain = bootstrap_statistic(
+            n, lambda counts: sign * (x(counts) - y(counts)), seed, policy.row_resamples, policy.confidence
+        )
+        within = detectable_within(gain, policy.confidence, policy.power)
+        return Measured(_on_everyone(x, n), _on_everyone(y, n), gain, chance_of(gain, policy.confidence), within)
 
 
 def compare(
@@ -54,10 +122,47 @@ def compare(
     Raises:
         ReleaseError: where one side lacks the metric, or the two were scored on other members or rows.
     """
-    measure = _of_rows if _is_of_rows(metric, challenger) else _of_lists
-    mine, theirs, gain, members = measure(metric, challenger, other, policy, seed)
-    finding: Finding = "shown" if gain.low > needed else "refuted" if gain.high < min(needed, 0.0) else "open"
-    return Comparison(metric, against, mine, theirs, gain, needed, members, finding)
+    pair = _align(metric, challenger, other)
+    measured = pair.measure(policy, seed)
+    return _comparison(metric, against, measured, needed, len(pair.places), _finding(measured.gain, needed))
+
+
+def compare_parts(
+    metric: str,
+    slices: tuple[str, ...],
+    challenger: Evidence,
+    champion: Evidence,
+    needed: float,
+    minimum: int,
+    policy: Policy,
+    seed: int,
+) -> list[Comparison]:
+    """The same in each part of the slices, by the challenger's words for its members, in the order of the words.
+
+    ``too few`` where fewer than ``minimum`` members of a part have a figure, or theirs cannot tell.
+
+    Raises:
+        ReleaseError: as ``compare`` does, and where the evidence lacks a slice.
+    """
+    pair = _align(metric, challenger, champion)
+    found = []
+    for name in slices:
+        if name not in challenger.slices:
+            raise ReleaseError(lacks_slice(name, challenger))
+        words, codes = np.unique(challenger.slices[name], return_inverse=True)
+        own = codes[pair.places]
+        for code, word in enumerate(words.tolist()):
+            kept = own == code
+            members = int(kept.sum())
+            measured = pair.of(kept).measure(policy, seed) if members >= minimum else _UNMEASURED
+            few: Finding | None = "too few" if np.isnan(measured.gain.low) else None
+            finding = few or _finding(measured.gain, needed)
+            found.append(_comparison(metric, "champion", measured, needed, members, finding, f"{name}={word}"))
+    return found
+
+
+_NAN = float("nan")
+_UNMEASURED = Measured(_NAN, _NAN, NOTHING, _NAN, _NAN)
 
 
 def figure(metric: str, evidence: Evidence) -> tuple[float, int]:
@@ -73,23 +178,22 @@ def figure(metric: str, evidence: Evidence) -> tuple[float, int]:
     rows = evidence.rows[part]
     owners, codes = as_codes(rows.member)
     if not len(owners):
-        return float("nan"), 0
+        return _NAN, 0
     return _on_everyone(STATISTICS[name](rows.label, rows.probability, codes, len(owners)), len(owners)), len(owners)
 
 
-Measured = tuple[float, float, Interval, int]
+def lacks_slice(name: str, evidence: Evidence) -> str:
+    """What is said where the evidence does not know a slice."""
+    held = ", ".join(evidence.slices) or "none"
+    return f"the evidence lacks the slice {name} (it holds {held}): evaluate the challenger again, or mend the policy"
 
 
-def _of_lists(metric: str, a: Evidence, b: Evidence, policy: Policy, seed: int) -> Measured:
-    """Means over the members who have a figure, which must be the same on both sides."""
-    (mine, x), (theirs, y) = _held(metric, a), _held(metric, b)
-    _same(mine, theirs, f"members of {metric}")
-    gain = paired_difference(x, y, seed, policy.resamples, policy.confidence)
-    return _mean(x), _mean(y), gain, len(x)
-
-
-def _of_rows(metric: str, a: Evidence, b: Evidence, policy: Policy, seed: int) -> Measured:
-    """The statistic of the same rows under both probabilities, under the same draws of members."""
+def _align(metric: str, a: Evidence, b: Evidence) -> Lists | Scores:
+    """What both sides scored, member by member or row by row, in the order of ids."""
+    if not _is_of_rows(metric, a):
+        (mine, x), (theirs, y) = _held(metric, a), _held(metric, b)
+        _same(a.members[mine], b.members[theirs], f"members of {metric}")
+        return Lists(mine, x, y)
     part, _, name = metric.partition(".")
     if not _is_of_rows(metric, b):
         raise ReleaseError(_lacks(metric, b))
@@ -97,14 +201,19 @@ def _of_rows(metric: str, a: Evidence, b: Evidence, policy: Policy, seed: int) -
     _same(rows.ids, others.ids, f"rows of {metric}")
     if not np.array_equal(rows.label, others.label):
         raise ReleaseError(f"rows of {metric} have other labels on each side: {REMEDY}")
-    owners, codes = as_codes(rows.member)
-    x = STATISTICS[name](rows.label, rows.probability, codes, len(owners))
-    y = STATISTICS[name](rows.label, others.probability, codes, len(owners))
-    sign = -1.0 if name in LOWER_IS_BETTER else 1.0
-    gain = bootstrap_statistic(
-        len(owners), lambda counts: sign * (x(counts) - y(counts)), seed, policy.row_resamples, policy.confidence
-    )
-    return _on_everyone(x, len(owners)), _on_everyone(y, len(owners)), gain, len(owners)
+    places, owner = as_codes(rows.member)
+    return Scores(name, places, owner, rows.label, rows.probability, others.probability)
+
+
+def _finding(gain: Interval, needed: float) -> Finding:
+    return "shown" if gain.low > needed else "refuted" if gain.high < min(needed, 0.0) else "open"
+
+
+def _comparison(
+    metric: str, against: Against, found: Measured, needed: float, members: int, finding: Finding, part: str = ""
+) -> Comparison:
+    figures = (found.challenger, found.other, found.gain)
+    return Comparison(metric, against, *figures, needed, members, finding, found.chance, found.detectable, part)
 
 
 def _is_of_rows(metric: str, evidence: Evidence) -> bool:
@@ -112,14 +221,14 @@ def _is_of_rows(metric: str, evidence: Evidence) -> bool:
     return part in evidence.rows and name in STATISTICS
 
 
-def _held(metric: str, evidence: Evidence) -> tuple[Text, Floats]:
-    """The members who have a figure, in order of their ids, and the figures."""
+def _held(metric: str, evidence: Evidence) -> tuple[Places, Floats]:
+    """The places of members who have a figure, in order of their ids, and the figures."""
     if metric not in evidence.metrics:
         raise ReleaseError(_lacks(metric, evidence))
     values = evidence.metrics[metric]
     held = np.flatnonzero(~np.isnan(values))
     held = held[np.argsort(evidence.members[held])]
-    return evidence.members[held], values[held]
+    return held, values[held]
 
 
 def _sorted(rows: Rows) -> Rows:
@@ -139,7 +248,7 @@ def _lacks(metric: str, evidence: Evidence) -> str:
 
 
 def _mean(values: Floats) -> float:
-    return float(values.mean()) if values.size else float("nan")
+    return float(values.mean()) if values.size else _NAN
 
 
 def _on_everyone(statistic: Statistic, members: int) -> float:

@@ -4,11 +4,9 @@ The ledger's lines are written before an alias moves, and everything can be run 
 either nothing new or a release that the next run finds registered and finishes.
 """
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from pipelines.adapters.model_registry import CHALLENGER, CHAMPION, ModelRegistry, RegisteredRelease
@@ -19,9 +17,8 @@ from pipelines.core.evidence import Evidence
 from pipelines.core.ledger import Draft, Entry
 from pipelines.core.release import Manifest
 from pipelines.core.settings import Settings
-from pipelines.metrics.classification import STATISTICS
-from pipelines.promotion import card, ledger, moves
-from pipelines.promotion.comparison import figure
+from pipelines.promotion import ledger, moves
+from pipelines.promotion.documents import Case, document, figures, tags
 from pipelines.promotion.gate import Verdict, decide
 from pipelines.promotion.policy import Policy, read
 
@@ -71,8 +68,9 @@ def release(
     _check_sides(manifest, evidence, champion_evidence, standing, force_alias)
     policy = policy or read()
     verdict = decide(evidence, champion_evidence, floor, policy, manifest.seed)
-    version = registry.register(staged, manifest, _figures(evidence), {"verdict": verdict.verdict})
-    _document(registry, version, manifest, verdict, evidence, floor)
+    case = Case(manifest, verdict, policy, evidence, champion_evidence, floor)
+    version = registry.register(staged, manifest, figures(case), tags(case))
+    document(registry, version, case)
     facts = _facts(manifest, verdict, standing, force_alias, hold)
     _note(
         settings,
@@ -108,29 +106,6 @@ def _check_sides(
             f"the champion's evidence is of {champion_evidence.release_id} and {standing.release_id} is champion now: "
             "evaluate that one on the same window"
         )
-
-
-def _figures(evidence: Evidence) -> dict[str, float]:
-    """Every metric of the evidence, for MLflow's tables."""
-    of_rows = [f"{part}.{metric}" for part in evidence.rows for metric in STATISTICS]
-    return {name: figure(name, evidence)[0] for name in (*evidence.metrics, *of_rows)}
-
-
-def _document(
-    registry: ModelRegistry, version: int, manifest: Manifest, verdict: Verdict, evidence: Evidence, floor: Evidence
-) -> None:
-    """Model card, verdict and evidence beside the release, where a person and the next comparison find them."""
-    written = card.markdown(manifest, verdict)
-    with TemporaryDirectory() as folder:
-        beside = Path(folder)
-        (beside / "model_card.md").write_text(written, encoding="utf-8")
-        (beside / "model_card.html").write_text(card.html(manifest, verdict), encoding="utf-8")
-        (beside / "verdict.json").write_text(json.dumps(verdict.as_dict(), indent=2), encoding="utf-8")
-        evidence.save(beside / "evidence.npz")
-        floor.save(beside / "floor.npz")
-        registry.attach(version, beside, "evidence")
-    registry.describe(version, written)
-    registry.tag(version, {"verdict": verdict.verdict})
 
 
 def _facts(

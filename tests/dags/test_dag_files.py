@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from pipelines.promotion import policy as policies
+
 DAGS = Path(__file__).resolve().parents[2] / "dags"
-SHARED = {"assets.py", "forms.py"}
+SHARED = {"assets.py", "forms.py", "promotion_policy.py"}
 FEATURES, RELEASE, TRAFFIC = "marquee://features/", "marquee://release/", "marquee://traffic/"
 
 
@@ -38,6 +40,17 @@ def test_every_dag_says_what_it_is_for_and_what_its_form_means(described):
         assert "marquee" in dag["tags"]
         assert len(dag["tags"]) > 1
         assert dag["catchup"] is False
+
+
+def test_a_retraining_shows_the_policy_by_which_the_gate_decides(described):
+    doc = described["dags"]["retrain"]["doc"]
+    told = policies.read().model_dump(mode="json", exclude_unset=True)
+    assert "**Policy** by which the gate decides" in doc
+    assert all(f"**{key.replace('_', ' ')}**" in doc for key in told)
+    for rule in (*told["floors"], *told["guardrails"], *told["slices"]["guardrails"]):
+        assert f"- {rule['metric']}: " in doc
+    assert "- release.size_mb: most 2000" in doc
+    assert "**names**: tenure, warmth, age_band" in doc
 
 
 def test_every_field_of_a_form_has_a_type_a_description_and_a_default(described):

@@ -10,7 +10,14 @@ import pytest
 from pipelines import backtest
 from pipelines.core import release
 from pipelines.core.errors import DataError
+from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
+from pipelines.core.window import Window
+from pipelines.evaluation.slices import BANDS, SLICES, UNKNOWN
+from pipelines.judgement import Judgement, judge
+from pipelines.metrics.reliability import gap
+from pipelines.promotion import policy as policies
+from pipelines.promotion.gate import decide
 from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.world import simulate
 
@@ -86,6 +93,55 @@ def test_its_window_and_its_release_are_named_and_the_release_is_whole(answer, h
     assert answer["release"] == manifest.release_id
     assert manifest.watermark < TEST_FROM
     assert manifest.metrics["page"] == answer["page"]
+
+
+@pytest.fixture(scope="module")
+def judged(answer: dict[str, Any], home: Path) -> Judgement:
+    """The release judged again on fewer pages, each of which takes a tenth of a second by the clock that it is given,
+    but for the first and the last."""
+    (folder,) = home.glob("staging/*/release")
+    pages = [5.0, *[0.1] * 38, 0.3]
+    ticks = (tick for page in pages for tick in (0.0, page))
+    window = Window.model_validate(answer["window"])
+    return judge(Settings(home=home), folder, window, seed=7, most_members=len(pages), clock=ticks.__next__)
+
+
+def test_its_evidence_tells_members_apart_by_what_was_known_of_them(judged, home):
+    evidence = judged.evidence
+    assert tuple(evidence.slices) == SLICES
+    found = {name: set(words.tolist()) for name, words in evidence.slices.items()}
+    assert found["tenure"] == {"new", "settled"}
+    assert found["warmth"] == {"cold", "warm"}
+    assert found["age_band"] <= {word for _, word in BANDS} | {UNKNOWN}
+    lake = Lake(Settings(home=home).lake_path)
+    shown = lake.read("impressions", TEST_FROM, TEST_TO).to_pandas().groupby("user_id")["device"].agg(list)
+    devices = dict(zip(evidence.members.tolist(), evidence.slices["device"].tolist(), strict=True))
+    most = {user: max(map(held.count, held)) for user, held in shown.items() if user in devices}
+    assert len(most) > 100
+    assert all(shown[user].count(devices[user]) == times for user, times in most.items())
+    titles = lake.read("media").to_pandas()
+    assert found["genre"] - {UNKNOWN} <= {genres[0] for genres in titles["genres"]}
+    assert found["maturity"] - {UNKNOWN} <= set(titles["maturity_rating"])
+
+
+def test_its_evidence_holds_coverage_calibration_latency_and_size(judged, home):
+    figures = judged.evidence.figures
+    assert figures["page.p50_ms"] == pytest.approx(100)
+    assert 100 < figures["page.p99_ms"] <= 300
+    assert 0 < figures["page.coverage@10"] < 1
+    (folder,) = home.glob("staging/*/release")
+    assert figures["release.size_mb"] == sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 1e6
+    assert gap(judged.evidence.reliability) == pytest.approx(figures["ranker_all_impressions.ece"])
+    assert judged.evidence.reliability[:, 2].sum() == judged.counts["rows_all_impressions"]
+
+
+def test_the_shipped_policy_finds_all_it_asks_for_in_the_evidence(judged):
+    policy = policies.read()
+    against_itself = decide(judged.evidence, judged.evidence, judged.floor, policy, seed=7)
+    assert against_itself.verdict == "inconclusive"
+    assert all(check.held for check in against_itself.limits)
+    assert {part.finding for part in against_itself.parts} == {"shown", "too few"}
+    assert {part.part.partition("=")[0] for part in against_itself.parts} == set(SLICES)
 
 
 def test_it_says_what_it_is_doing(answer, said):

@@ -68,3 +68,30 @@ def test_evidence_that_does_not_fit_its_members_is_refused():
         Evidence(**DAYS, members=np.array(["a", "a"]))
     with pytest.raises(DataError, match=r"page\.ndcg@10 has shape \(1,\) for 2 members"):
         Evidence(**DAYS, members=np.array(["a", "b"]), metrics={"page.ndcg@10": np.ones(1)})
+
+
+def test_slices_figures_and_the_calibration_curve_come_back_too(evidence, tmp_path):
+    curve = np.array([[0.1, 0.2, 3.0], [np.nan, np.nan, 0.0]])
+    cut = gather(
+        {}, {"ranker": Scored(["i1", "i2"], ["u7", "u9"], [1, 0], [0.8, 0.1])}, **DAYS,
+        slices={"country": {"u7": "GB"}}, figures={"release.size_mb": 1.5}, reliability=curve,
+    )  # fmt: skip
+    again = Evidence.load(cut.save(tmp_path / "e.npz"))
+    assert again.members.tolist() == ["u7", "u9"]
+    assert again.slices["country"].tolist() == ["GB", "unknown"]
+    assert again.figures == {"release.size_mb": 1.5}
+    np.testing.assert_array_equal(again.reliability, curve)
+
+
+def test_a_file_that_was_saved_before_there_were_slices_still_loads(evidence, tmp_path):
+    stored = np.load(evidence.save(tmp_path / "e.npz"), allow_pickle=False)
+    older = {name: stored[name] for name in stored.files if not name.startswith(("slices/", "figures/", "reliability"))}
+    np.savez_compressed(tmp_path / "older.npz", **older)
+    again = Evidence.load(tmp_path / "older.npz")
+    assert (again.slices, again.figures, again.reliability) == ({}, {}, None)
+    assert again.members.tolist() == evidence.members.tolist()
+
+
+def test_a_slice_that_does_not_name_every_member_is_refused():
+    with pytest.raises(DataError, match=r"slice country has shape \(1,\) for 2 members"):
+        Evidence(**DAYS, members=np.array(["a", "b"]), slices={"country": np.array(["GB"])})

@@ -3,6 +3,7 @@
 import pytest
 
 from pipelines.core.errors import SettingsError
+from pipelines.evaluation.slices import SLICES
 from pipelines.promotion import policy
 
 
@@ -10,12 +11,44 @@ def test_the_policy_we_ship_is_valid():
     shipped = policy.read()
     assert shipped.primary == "page.ndcg@10"
     assert "ranker.log_loss" in {g.metric for g in shipped.guardrails}
+    assert set(shipped.slices.names) == set(SLICES)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("primary: page.ndcg@10\npopularity: 3", "popularity: Extra inputs are not permitted"),
+        (
+            "primary: page.ndcg@10\npopularity: 3",
+            "popularity is no key of the policy: known here are primary, superiority_margin, floors, guardrails, limits",
+        ),
+        (
+            "primary: p.a\nfloors: [{metric: p.a, margin: 1}]",
+            r"floors\.0\.margin is no key of the policy: known here are metric, gain, share_to_lose",
+        ),
+        (
+            "primary: p.a\nslices: {names: [age], guardrails: [{metric: p.a, margin: 1, gain: 2}], minimum: 3}",
+            r"slices\.guardrails\.0\.gain is no key of the policy: known here are metric, margin; .*"
+            r"slices\.minimum is no key of the policy: known here are names, guardrails, minimum_members, too_few",
+        ),
+        (
+            "primary: p.a\nlimits: [{figure: p.a}]",
+            "p.a has no bound: give one of least, most, least_of_champion, most_of_champion",
+        ),
+        ("primary: p.a\nlimits: [{figure: size, most: 1}]", r"limits\.0\.figure: String should match pattern"),
+        (
+            "primary: p.a\nslices: {names: [], guardrails: [{metric: p.a, margin: 1}]}",
+            r"slices\.names: .* at least 1 item",
+        ),
+        (
+            "primary: p.a\nslices: {names: [age], guardrails: [{metric: p.a, margin: 1}], too_few: pass}",
+            "too_few: Input should be 'list' or 'inconclusive'",
+        ),
+        (
+            "primary: p.a\nfloors: [{metric: p.a}]\n"
+            "slices: {names: [age, age], guardrails: [{metric: p.a, margin: 1}]}",
+            "slices.names name age more than once",
+        ),
+        ("primary: p.a\npower: 0.2", "power: .* greater than or equal to 0.5"),
         ("{}", "primary: Field required"),
         ("primary: ndcg", "primary: String should match pattern"),
         (
