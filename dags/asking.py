@@ -8,7 +8,7 @@ from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowFailException
 
 APPROVE, REJECT = "Approve", "Reject"
-NOBODY = "nobody"
+TIMEOUT = "timeout"
 WHY = {
     "why": Param(
         "", type="string", maxLength=500, description="Why, for whoever reads the ledger. A rejection needs it."
@@ -42,7 +42,7 @@ def answer(event: dict[str, Any], minutes: int) -> dict[str, str]:
     """Who answered, when and why; AirflowFailException for a rejection by a person who does not say why."""
     person, at = event["responded_by_user"], event["responded_at"].isoformat()
     if person is None:
-        return {"by": NOBODY, "at": at, "why": f"nobody answered within {minutes} minutes"}
+        return {"by": TIMEOUT, "at": at, "why": f"nobody answered within {minutes} min"}
     why = str((event["params_input"] or {}).get("why") or "").strip()
     if not why and event["chosen_options"] == [REJECT]:
         raise AirflowFailException(

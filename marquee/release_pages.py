@@ -105,3 +105,12 @@ def beside(left: Registered, right: Registered) -> dict[str, tuple[Any, Any]]:
 
 def _cells(figure: Mapping[str, float]) -> tuple[str, str]:
     return f"{figure['value']:.4f}", f"{figure['low']:.4f} to {figure['high']:.4f}"
+
+
+def show_move(moved: Mapping[str, Any], as_json: bool) -> None:
+    """Which release is champion now, and which was."""
+    if as_json:
+        console.result(moved)
+        return
+    before = f"; {moved['before']} was before it" if moved["before"] else ""
+    console.line(f"{moved['release_id']}, version {moved['version']}, is champion{before} (ledger {moved['sequence']})")

@@ -64,7 +64,9 @@ def test_a_challenger_better_in_every_part_is_promoted_and_says_where_it_was_lea
         ("device=phone", "shown", 200),
         ("device=tv", "shown", 200),
     ]
-    assert verdict.reasons[-1].startswith("not worse than the champion by 0.02 in 2 parts of the slices, least surely: ")
+    assert verdict.reasons[-1].startswith(
+        "not worse than the champion by 0.02 in 2 parts of the slices, least surely: "
+    )
 
 
 def test_a_challenger_better_on_the_whole_and_worse_in_a_part_is_rejected():
@@ -290,7 +292,7 @@ def test_the_cards_pictures_are_well_formed_and_name_what_they_show(page):
 def test_the_card_says_what_was_too_few_beyond_and_better(page):
     assert "Too few members with a figure: <b>device</b> &lt;i&gt;tablet&lt;/i&gt; (20)." in page
     assert "beyond a limit: release.size_mb is 10 and must be at most 5" in page
-    assert "<td class=\"broken\">broken</td>" in page
+    assert '<td class="broken">broken</td>' in page
     assert "Better here, chance corrected for" in page
     assert "The policy it was judged by" in page
 
