@@ -92,7 +92,7 @@ class Ledgered:
             before = next((e for e in reversed(entries) if e.event == "serving"), None)
             if before is not None and before.release_id == release_id:
                 return None
-            facts = {"snapshot": snapshot, standing.BEFORE: before.release_id if before else None}
+            facts: dict[str, object] = {"snapshot": snapshot, standing.BEFORE: before.release_id if before else None}
             return self._draft("serving", release_id, version, facts)
 
         self._store.append(wanted, self._signer)
@@ -125,7 +125,7 @@ class Ledgered:
             if _head(entries) != _head(seen):
                 return None  # What was seen is not what stands: the next poll looks again.
             known = standing.known_alias(entries)
-            facts = {standing.BEFORE: known.release_id if known else None}
+            facts: dict[str, object] = {standing.BEFORE: known.release_id if known else None}
             if alias is None:
                 facts |= {standing.ACCEPTED: False, "removed": True}
                 return self._draft("alias_moved", known.release_id if known else "", None, facts)
