@@ -3,20 +3,24 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipelines.adapters.ledger_store import LedgerStore, Wanted
+from pipelines.adapters.model_registry import ModelRegistry
 from pipelines.core import keys
-from pipelines.core.errors import LedgerError
+from pipelines.core.errors import LedgerError, ReleaseError, SettingsError
 from pipelines.core.ledger import Draft, Entry, check
 from pipelines.core.settings import Settings
 
 FILE = "ledger.jsonl"
 """Where the ledger lay before it had a table: imported once, then renamed."""
 IMPORTED = "imported"
+ANCHOR = "ledger"
+"""The tag of a version in MLflow that names the line which last moved it."""
 
 
 def read(settings: Settings) -> list[Entry]:
@@ -37,6 +41,64 @@ def append(settings: Settings, role: keys.Role, wanted: Wanted) -> Entry | None:
 
     with _opened(settings) as store:
         return store.append(checked, signer)
+
+
+def bring_in(settings: Settings) -> None:
+    """Import the ledger of an older Marquee, where there is one, before the API asks who may serve."""
+    if (settings.root / FILE).exists():
+        read(settings)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """How many lines there are, the last one's number and hash, and how many versions in MLflow name one.
+
+    ``anchors`` is None where MLflow did not answer.
+    """
+
+    entries: int
+    head: str | None
+    anchors: int | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def anchor(entry: Entry) -> str:
+    """What a version in MLflow keeps of the line that moved it, so that lines cut off at the end are missed."""
+    return f"{entry.sequence}:{entry.hash}"
+
+
+def verify(settings: Settings) -> Checked:
+    """Check every line, with the keys of every role, and that each line which a version in MLflow names is there.
+
+    Raises:
+        LedgerError: naming the first line that is wrong or gone. SettingsError: a role's public key is not known here.
+    """
+    unknown = [role for role in keys.ROLES if role not in keys.trust(settings)]
+    if unknown:
+        raise SettingsError(f"set {', '.join(f'MARQUEE_{role.upper()}_PUBLIC_KEY' for role in unknown)}: {keys.HOW}")
+    entries = read(settings)
+    held = {anchor(entry) for entry in entries}
+    named = _anchors(settings)
+    for version, told in sorted((named or {}).items()):
+        if told not in held:
+            number = told.partition(":")[0]
+            raise LedgerError(
+                f"ledger entry {number}, which version {version} in MLflow names, is gone or another one: "
+                "the ledger was changed; restore it from a backup before releasing anything"
+            )
+    return Checked(len(entries), anchor(entries[-1]) if entries else None, None if named is None else len(named))
+
+
+def _anchors(settings: Settings) -> dict[int, str] | None:
+    registry = ModelRegistry(settings)
+    try:
+        told = {release.version: registry.tags(release.version).get(ANCHOR) for release in registry.releases()}
+    except ReleaseError:
+        return None
+    return {version: text for version, text in told.items() if text}
 
 
 @contextmanager

@@ -146,6 +146,7 @@ def _finish(settings: Settings, entry: Entry) -> Move:
         release = _registered(now)
         if registry.champion() != release:
             registry.set_alias(CHAMPION, release.version)
+        registry.tag(release.version, {ledger.ANCHOR: ledger.anchor(now)})
         newest = standing.champion(ledger.read(settings)) or now
         if newest == now:
             break
