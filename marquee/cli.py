@@ -11,6 +11,7 @@ from marquee import (
     data_commands,
     evaluation_commands,
     feature_commands,
+    gate_demo_command,
     ledger_commands,
     models_command,
     release_commands,
@@ -49,6 +50,7 @@ def main(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")
 data_commands.register(app)
 evaluation_commands.register(app)
 feature_commands.register(app)
+gate_demo_command.register(app)
 ledger_commands.register(app)
 models_command.register(app)
 release_commands.register(app)
