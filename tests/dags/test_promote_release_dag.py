@@ -4,7 +4,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,12 +30,11 @@ DAGS = {"promote_release", "roll_back", "simulate_traffic"}
 
 @dataclass
 class Workshop:
-    """A home with a champion and three releases that the gate could not tell about, and a real Airflow on it."""
+    """A home with a champion and releases that the gate could not tell about, and a real Airflow on it."""
 
     settings: Settings
     releases: dict[str, str]
     airflow: Airflow
-    stack: Stack
 
     def run(self, dag_id: str, **form: Any) -> Run:
         run_id = self.airflow.trigger(dag_id, form)
@@ -90,7 +88,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
             assert time.monotonic() < deadline, airflow.import_errors()
             time.sleep(0.5)
         airflow.pause("simulate_traffic")
-        yield Workshop(settings, releases, airflow, stack)
+        yield Workshop(settings, releases, airflow)
     finally:
         stack.down()
 
@@ -174,8 +172,3 @@ def test_a_rollback_says_who_asked_and_its_run_goes_back_once(workshop: Workshop
     held = moves.champion(workshop.settings)
     assert held is not None
     assert held.release_id == workshop.releases["champion"]
-
-
-def test_the_home_is_left_without_a_server(workshop: Workshop) -> None:
-    assert Path(workshop.settings.root / "stack.json").exists()
-    assert workshop.stack.down() == []
