@@ -72,10 +72,12 @@ def release(
     version = registry.register(staged, manifest, figures(case), tags(case))
     document(registry, version, case)
     facts = _facts(manifest, verdict, standing, force_alias, hold)
-    _note(
+    noted = _note(
         settings,
         Draft(event="judged", at=at, actor=actor, release_id=manifest.release_id, version=version, facts=facts),
     )
+    if noted is not None:
+        registry.tag(version, {ledger.ANCHOR: ledger.anchor(noted)})
     registry.set_alias(CHALLENGER, version)
     champion = (verdict.verdict == "promote" and not hold) or force_alias == CHAMPION
     if force_alias == CHAMPION:
@@ -119,11 +121,11 @@ def _facts(
     return {**verdict.as_dict(), "forced": force_alias, standings.APPROVAL_NEEDED: hold, **compared}
 
 
-def _note(settings: Settings, draft: Draft) -> None:
+def _note(settings: Settings, draft: Draft) -> Entry | None:
     """Add the verdict to the ledger, unless its last verdict on this release says the same."""
 
     def wanted(entries: list[Entry]) -> Draft | None:
         last = next((e for e in reversed(entries) if (e.event, e.release_id) == ("judged", draft.release_id)), None)
         return None if last is not None and last.facts == draft.facts else draft
 
-    ledger.append(settings, "promoter", wanted)
+    return ledger.append(settings, "promoter", wanted)
