@@ -1,4 +1,4 @@
-"""The promotion policy in words, for the documentation of retrain: its YAML as a list, and nothing imported but yaml."""
+"""The promotion policy in words, for the documentation of retrain: its YAML as a list, without importing the gate."""
 
 from pathlib import Path
 

@@ -165,12 +165,12 @@ def list_figures(lists: Mapping[str, ListEvidence]) -> Figures:
 class Answers:
     """What a release answered each member: media ids by part; the seconds each page took; titles that there are."""
 
-    found: Mapping[str, Sequence[list[str]]]
+    found: Mapping[str, list[list[str]]]
     seconds: Floats
     titles: int
 
     def figures(self) -> dict[str, float]:
-        """How much of the catalogue stands on anybody's page, and how long a page took, the first left out: it loads."""
+        """How much of the catalogue stands on anybody's page; how long a page took, but for the first, which loads."""
         shown = {media for page in self.found["page"] for media in page}
         timed = self.seconds[1:] if len(self.seconds) > 1 else self.seconds
         median, slow = (np.quantile(timed, [0.5, 0.99]) * 1000).tolist()

@@ -45,7 +45,7 @@ def chance_of(gain: Interval, confidence: float = 0.95) -> float:
 
 
 def discoveries(p: npt.ArrayLike, rate: float = 0.05) -> npt.NDArray[np.bool_]:
-    """Which of many tests stand when at most a share ``rate`` of those named may be false (Benjamini and Hochberg 1995).
+    """Which of many tests stand if at most a share ``rate`` of those named may be false (Benjamini and Hochberg 1995).
 
     p: (tests,), NaN = no test was made, which counts for nothing.
 

@@ -100,8 +100,8 @@ class Policy(Config):
     @property
     def metrics(self) -> tuple[str, ...]:
         """Every metric that something is asked of, each once."""
-        rules = [*self.floors, *self.guardrails, *(self.slices.guardrails if self.slices else ())]
-        return tuple(dict.fromkeys([self.primary, *(rule.metric for rule in rules)]))
+        guarded = [*self.guardrails, *(self.slices.guardrails if self.slices else ())]
+        return tuple(dict.fromkeys([self.primary, *(f.metric for f in self.floors), *(g.metric for g in guarded)]))
 
 
 SECTIONS: dict[tuple[str, ...], type[Config]] = {

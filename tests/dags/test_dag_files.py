@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import runpy
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -53,6 +54,15 @@ def test_a_retraining_shows_the_policy_by_which_the_gate_decides(described):
         assert f"- {rule['metric']}: " in doc
     assert "- release.size_mb: most 2000" in doc
     assert "**names**: tenure, warmth, age_band" in doc
+
+
+@pytest.mark.parametrize("text", [None, "primary: [", "- a list", ""])
+def test_a_policy_that_cannot_be_read_takes_no_dag_away(tmp_path, text):
+    file = tmp_path / "policy.yaml"
+    if text is not None:
+        file.write_text(text)
+    told = runpy.run_path(str(DAGS / "promotion_policy.py"))["as_markdown"](file)
+    assert "nothing is promoted until it can" in told
 
 
 def test_every_field_of_a_form_has_a_type_a_description_and_a_default(described):

@@ -31,7 +31,7 @@ def test_one_small_loss_among_gains_has_rank_one():
 def test_signed_rank_leaves_zeros_and_the_unknown_out():
     assert signed_rank([0.0, np.nan, 0.1, 0.2, 0.3, 0.4, 0.5, 0.0]) == pytest.approx(2 / 32)
     assert signed_rank([0.0, 0.0]) == 1.0
-    assert np.isnan(signed_rank([])) and np.isnan(signed_rank([np.nan]))
+    assert np.isnan([signed_rank([]), signed_rank([np.nan])]).all()
 
 
 def test_signed_rank_is_that_of_scipy_on_many_members():
@@ -110,7 +110,7 @@ def test_an_interval_tells_its_standard_error_chance_and_what_it_could_have_dete
 
 
 def test_no_interval_tells_nothing_and_a_certain_one_everything():
-    assert np.isnan(chance_of(NOTHING)) and np.isnan(detectable_within(NOTHING))
+    assert np.isnan([chance_of(NOTHING), detectable_within(NOTHING)]).all()
     assert (chance_of(Interval(0.1, 0.1, 0.1)), chance_of(Interval(0, 0, 0))) == (0.0, 1.0)
 
 

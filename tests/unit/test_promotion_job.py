@@ -160,6 +160,9 @@ def test_card_verdict_and_evidence_lie_beside_the_release(settings, stage, tmp_p
     assert "tiny &lt;b&gt;world&lt;/b&gt;" in page
     assert version.description.startswith(f"# Release {result.release_id}: promote")
     assert json.loads((beside / "evidence" / "verdict.json").read_text()) == result.verdict.as_dict()
+    assert ModelRegistry(settings).tags(result.version)["reasons"].startswith("better than the floor: page.ndcg@10")
+    assert client.get_run(version.run_id).data.tags["window"] == "2022-04-29 to 2022-05-02"
+    assert client.get_run(version.run_id).data.metrics["gain.floor.page.ndcg_at_10.value"] == pytest.approx(0.1)
     again = Evidence.load(beside / "evidence" / "evidence.npz")
     np.testing.assert_array_equal(again.metrics["page.ndcg@10"], scored(0.1).metrics["page.ndcg@10"])
 

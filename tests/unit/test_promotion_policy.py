@@ -19,7 +19,7 @@ def test_the_policy_we_ship_is_valid():
     [
         (
             "primary: page.ndcg@10\npopularity: 3",
-            "popularity is no key of the policy: known here are primary, superiority_margin, floors, guardrails, limits",
+            "popularity is no key of the policy: known here are primary, superiority_margin, floors, guard",
         ),
         (
             "primary: p.a\nfloors: [{metric: p.a, margin: 1}]",

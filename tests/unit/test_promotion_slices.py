@@ -161,11 +161,11 @@ def test_equal_releases_are_rarely_called_better_anywhere():
     champion = scored(slices={"cell": np.array([f"c{i % 8}" for i in range(MEMBERS)])})
     slices = Slices(names=("cell",), guardrails=(Guardrail(metric=NDCG, margin=0.5),), minimum_members=10)
     policy = POLICY.model_copy(update={"slices": slices, "resamples": 20})
-    for _ in range(60):
+    for _ in range(30):
         noise = 0.05 * rng.normal(size=MEMBERS)
         mine = dataclasses.replace(champion, metrics={NDCG: champion.metrics[NDCG] + noise})
         called += bool(decide(mine, champion, FLOOR, policy, seed=1).better)
-    assert called <= 6
+    assert called <= 4
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_a_figure_that_is_missing_or_no_number_is_refused(figures, reason):
 
 def test_a_champion_without_the_figure_that_a_limit_multiplies_must_be_evaluated_again():
     limit = Limit(figure="page.p99_ms", most_of_champion=2.0)
-    with pytest.raises(ReleaseError, match="the champion has no figure page.p99_ms: evaluate it again"):
+    with pytest.raises(ReleaseError, match=r"the champion has no figure page\.p99_ms: evaluate it again"):
         limits.check(limit, scored(), scored(figures={}))
 
 
