@@ -79,8 +79,9 @@ def retrain():
         from pipelines.core.settings import load
         from pipelines.core.window import Window
 
-        said = {"at": datetime.now(UTC), "actor": f"retrain {run_id}"}
-        return retraining.judge_challenger(load(), Window(**window), seed=params["seed"], **said).as_dict()
+        at, actor = datetime.now(UTC), f"retrain {run_id}"
+        judged = retraining.judge_challenger(load(), Window(**window), seed=params["seed"], at=at, actor=actor)
+        return judged.as_dict()
 
     @task(outlets=[RELEASE])
     def promote(window: dict, run_id: str) -> dict:

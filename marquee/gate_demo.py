@@ -22,7 +22,7 @@ from pipelines.core.settings import Settings
 from pipelines.core.window import Window
 from pipelines.promotion.job import PromotionResult
 
-WORLD = {"seed": 20260105, "members": 2500, "days": 35}
+WORLD = {"seed": 20260105, "members": 2000, "days": 28}
 SERVERS = ("mlflow", "airflow", "api")
 MOVERS = ("promote_release", "roll_back")
 WOKEN = ("simulate_traffic", "monitor_behaviour")
