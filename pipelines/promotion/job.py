@@ -64,6 +64,7 @@ def release(
     manifest, registry = releases.verify(staged), ModelRegistry(settings)
     standing = moves.champion(settings)
     if standing is not None and standing.release_id == manifest.release_id:
+        moves.promote(settings, manifest.release_id, at=at, actor=actor)  # Its alias may not have followed yet.
         return PromotionResult(*standing, Verdict("promote", ("it is the champion already",)), champion=True)
     _check_sides(manifest, evidence, champion_evidence, standing, force_alias)
     policy = policy or read()
