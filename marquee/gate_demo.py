@@ -174,7 +174,7 @@ def _rolled_back(airflow: Airflow, home: Settings, left: str, clock: Clock) -> b
         to = str(watch.until_another(left, clock))
         ended = _ended(airflow, run, clock)
         time.sleep(1.0)
-    return gate_demo_report.show_rollback(watch, home, left, to, began, ROLLBACK_SECONDS) and ended.state == "success"
+    return gate_demo_report.show_rollback(watch, left, to, began, ROLLBACK_SECONDS) and ended.state == "success"
 
 
 def _triggered(airflow: Airflow, dag_id: str, form: dict[str, object]) -> Run:

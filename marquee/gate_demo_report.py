@@ -40,7 +40,7 @@ def show_question(question: Question) -> None:
         console.line(f"  {line}" if line else "")
 
 
-def show_rollback(watch: PageWatch, home: Settings, left: str, to: str, began: float, most_seconds: float) -> bool:
+def show_rollback(watch: PageWatch, left: str, to: str, began: float, most_seconds: float) -> bool:
     """How long pages went on being of the release that was left, and whether one was lost or mixed; all as asked?"""
     failed = [page for page in watch.answers if page.problem]
     took = max((page.at for page in watch.answers if page.release_id == left), default=began) - began

@@ -32,7 +32,9 @@ pytestmark = [
 
 FIRST, DAYS, TEST_DAYS = date(2026, 1, 5), 21, 2
 LAST = FIRST + timedelta(days=DAYS - 1)
-TASKS = ("plan", "build_training_set", "fit_generators", "fit_ranker", "judge", "promote")
+TASKS = ("plan", "build_training_set", "fit_generators", "fit_ranker", "judge", "promote", "awaits_a_person")
+ASKED = "ask_a_person"
+"""Skipped: the policy asks nobody."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def test_a_refresh_computes_every_day_loads_members_and_publishes_a_snapshot(tra
 
 
 def test_a_retraining_succeeds_task_by_task(trained):
-    assert trained.first == {"state": "success", "tasks": dict.fromkeys(TASKS, "success")}
+    assert trained.first == {"state": "success", "tasks": dict.fromkeys(TASKS, "success") | {ASKED: "skipped"}}
 
 
 def test_it_registers_one_release_with_a_verdict_and_notes_it_in_the_ledger(trained):
@@ -123,7 +125,7 @@ def test_every_part_is_registered_for_lineage(trained):
 def test_the_watermark_moves_and_a_second_run_is_skipped_and_doubles_nothing(trained):
     assert Lake(trained.settings.lake_path).watermark(retraining.TRAINED).through == LAST
     assert Lake(trained.settings.lake_path).watermark(retraining.TRAINED).version == 1
-    later = dict.fromkeys(TASKS, "skipped") | {"plan": "success"}
+    later = dict.fromkeys((*TASKS, ASKED), "skipped") | {"plan": "success"}
     assert trained.second == {"state": "success", "tasks": later}
     assert len(trained.registry.releases()) == 1
     assert [e.event for e in ledger.read(trained.settings)].count("judged") == 1

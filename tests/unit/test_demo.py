@@ -58,6 +58,13 @@ def test_a_run_that_skipped_its_last_task_ends_the_demo_at_once_because_it_wakes
     assert [run.dag_id for run in follow(Played(ended), limit=5.0)] == ["simulate_traffic"]
 
 
+def test_a_retraining_that_asks_nobody_at_its_end_is_no_end_of_the_demo() -> None:
+    asked_nobody = [task("plan", "success"), task("promote", "success"), task("ask_a_person", "skipped")]
+    retrained = [(run_of("retrain", "success"), asked_nobody)]
+    done = [(run_of(dag, "success"), asked_nobody) for dag in demo.CHAIN]
+    assert len(follow(Played(retrained, retrained, done))) == len(demo.CHAIN)
+
+
 def test_it_says_why_the_gate_promoted_nothing(tmp_path) -> None:
     settings = Settings(home=tmp_path)
     assert "nothing was judged" in (demo_report.why_no_champion(settings) or "")
