@@ -21,7 +21,7 @@ define measured
 endef
 HOST_ENV := DO_NOT_TRACK=1 MLFLOW_DISABLE_TELEMETRY=true
 
-.PHONY: help setup demo up down status test test-browser test-spark check bench bench-features bench-models lock clean
+.PHONY: help setup demo demo-gate up down status test test-browser test-spark check bench bench-features bench-models lock clean
 
 help: ## List the commands
 	@echo "Marquee: watch events in, a home page out."; echo
@@ -36,6 +36,9 @@ $(READY): pyproject.toml constraints.txt marquee/setup.sh
 
 demo: $(READY) ## Run the whole loop once (SOURCE=kuairand DATA=DIR for real logs)
 	@$(BIN)/marquee demo --source $(SOURCE) $(if $(DATA),--data $(DATA))
+
+demo-gate: $(READY) ## Judge three challengers, approve one, roll back; print the ledger
+	@$(BIN)/marquee demo-gate
 
 up: $(READY) ## Start Airflow, MLflow, Evidently and the API on free ports
 	@$(BIN)/marquee up

@@ -2,6 +2,9 @@
 
 from airflow.sdk import Param
 
+MOST = 500
+"""Characters of a reason or a name."""
+
 
 def day(meaning: str) -> Param:
     """An optional day."""
@@ -29,6 +32,11 @@ def switch(meaning: str) -> Param:
     return Param(False, type="boolean", description=meaning)
 
 
-def word(meaning: str) -> Param:
-    """An optional word: a name, an id."""
-    return Param(None, type=["null", "string"], description=meaning)
+def text(meaning: str) -> Param:
+    """Words; may be left empty."""
+    return Param(None, type=["null", "string"], maxLength=MOST, description=meaning)
+
+
+def words(meaning: str) -> Param:
+    """Words that must be given: no run starts without them."""
+    return Param(None, type="string", minLength=3, maxLength=MOST, pattern=r"\S", description=meaning)

@@ -14,7 +14,7 @@ no figure can be believed until it is found.
 """
 
 from airflow.sdk import dag, task
-from forms import day, word
+from forms import day, text
 
 
 @dag(
@@ -24,7 +24,7 @@ from forms import day, word
     doc_md=__doc__,
     tags=["marquee", "experiments"],
     params={
-        "experiment": word("The experiment's name. Leave empty for every one that runs."),
+        "experiment": text("The experiment's name. Leave empty for every one that runs."),
         "through": day("Last day to count, included."),
     },
 )

@@ -3,7 +3,8 @@
 
 Builds a point-in-time training set, fits the generators and the ranker on past days, judges them on later ones beside
 the champion and the popularity floor, and registers the release in MLflow. The verdict is *promote*, *reject* or
-*inconclusive*; only *promote* moves the alias `champion`.
+*inconclusive*; only *promote* moves the alias `champion`. Where the promotion policy asks for a person's approval, the
+last task starts `promote_release`, which waits for it, and the next retraining need not.
 
 **Form.** `through` is the last day to test on (empty: the last day with features), `test_days` how many days judge
 (empty: about a seventh of all days). `force` retrains although the watermark says that nothing is new.
@@ -12,9 +13,12 @@ the champion and the popularity floor, and registers the release in MLflow. The 
 """
 
 import promotion_policy
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import dag, task
 from assets import FEATURES, RELEASE
 from forms import choice, count, day, fields, switch
+
+RELEASE_ID = "{{ ti.xcom_pull(task_ids='promote')['release_id'] }}"
 
 
 @dag(
@@ -71,12 +75,16 @@ def retrain():
         retraining.fit_ranker(load(), Window(**window), seed=params["seed"], **told)
 
     @task
-    def judge(window: dict, params: dict) -> dict:
+    def judge(window: dict, params: dict, run_id: str) -> dict:
+        from datetime import UTC, datetime
+
         from pipelines import retraining
         from pipelines.core.settings import load
         from pipelines.core.window import Window
 
-        return retraining.judge_challenger(load(), Window(**window), seed=params["seed"]).as_dict()
+        at, actor = datetime.now(UTC), f"retrain {run_id}"
+        judged = retraining.judge_challenger(load(), Window(**window), seed=params["seed"], at=at, actor=actor)
+        return judged.as_dict()
 
     @task(outlets=[RELEASE])
     def promote(window: dict, run_id: str) -> dict:
@@ -88,9 +96,25 @@ def retrain():
 
         return retraining.promote(load(), Window(**window), at=datetime.now(UTC), actor=f"retrain {run_id}").as_dict()
 
+    @task.short_circuit
+    def awaits_a_person(judged: dict) -> bool:
+        from pipelines.promotion import approval
+
+        return approval.awaited(judged)
+
+    ask_a_person = TriggerDagRunOperator(
+        task_id="ask_a_person",
+        trigger_dag_id="promote_release",
+        trigger_run_id="asked_for__" + RELEASE_ID,
+        conf={"release": RELEASE_ID, "ask_a_person": True},
+        skip_when_already_exists=True,
+    )
+
     window = plan()
     fitted = build_training_set(window) >> fit_generators(window) >> fit_ranker(window)
-    fitted >> judge(window) >> promote(window)
+    promoted = promote(window)
+    fitted >> judge(window) >> promoted
+    awaits_a_person(promoted) >> ask_a_person
 
 
 retrain()

@@ -34,6 +34,17 @@ class TaskRun:
     seconds: float | None
 
 
+@dataclass(frozen=True)
+class Question:
+    """What a task waits for a person to answer."""
+
+    run: Run
+    task_id: str
+    subject: str
+    body: str
+    options: tuple[str, ...]
+
+
 class Airflow:
     """The REST API of the server at ``url``."""
 
@@ -71,6 +82,25 @@ class Airflow:
         """The last lines of a task's log."""
         said = self._get(f"{_path(run)}/taskInstances/{quote(task.task_id)}/logs/{max(1, task.tries)}")["content"]
         return "\n".join([_line(entry) for entry in said][-lines:])
+
+    def pause(self, dag_id: str) -> None:
+        """Let no new run of a DAG begin, whatever wakes it."""
+        rest.patch(f"{self.url}/api/v2/dags/{quote(dag_id)}", {"is_paused": True}, headers=self._headers)
+
+    def questions(self, run: Run) -> list[Question]:
+        """What the tasks of a run wait for a person to answer."""
+        found = self._get(f"{_path(run)}/hitlDetails?response_received=false")["hitl_details"]
+        return [
+            Question(run, f["task_instance"]["task_id"], f["subject"], f["body"] or "", tuple(f["options"]))
+            for f in found
+        ]
+
+    def answer(self, question: Question, option: str, words: dict[str, str]) -> str:
+        """Answer it as whoever is logged in; returns that name. StackError where it was answered already."""
+        path = f"{_path(question.run)}/taskInstances/{quote(question.task_id)}/-1/hitlDetails"
+        body = {"chosen_options": [option], "params_input": words}
+        answered = rest.patch(f"{self.url}/api/v2/{path}", body, headers=self._headers)
+        return str(answered["responded_by"]["name"])
 
     def _get(self, path: str) -> Any:
         return rest.get(f"{self.url}/api/v2/{path}", headers=self._headers)

@@ -12,7 +12,10 @@ from marquee import (
     evaluation_commands,
     experiment_commands,
     feature_commands,
+    gate_demo_command,
+    ledger_commands,
     models_command,
+    release_commands,
     skew_command,
     sources_command,
     stack_commands,
@@ -49,7 +52,10 @@ data_commands.register(app)
 evaluation_commands.register(app)
 experiment_commands.register(app)
 feature_commands.register(app)
+gate_demo_command.register(app)
+ledger_commands.register(app)
 models_command.register(app)
+release_commands.register(app)
 stack_commands.register(app)
 takedown_command.register(app)
 compact_command.register(app)

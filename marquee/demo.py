@@ -3,6 +3,7 @@
 import shutil
 import sys
 import time
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -50,12 +51,12 @@ def run(settings: Settings, source: str, data: Path | None, limit_seconds: float
     """
     clock = Clock(time.monotonic(), limit_seconds)
     home = settings.model_copy(update={"home": settings.root / DEMO})
-    _clean(home)
-    _import(home, source, data)
+    clean(home)
+    bring_in(home, source, data, WORLD)
     stack = Stack(home.root, say=console.say)
     try:
         stack.up()
-        airflow = _log_in(stack, clock)
+        airflow = log_in(stack, clock, CHAIN)
         last = (Lake(home.lake_path).days("watches")[-1] - timedelta(days=HELD_BACK_DAYS)).isoformat()
         airflow.trigger(CHAIN[0], {"first": None, "last": last})
         console.say(f"triggered {CHAIN[0]} through {last}; the other DAGs follow by assets")
@@ -75,7 +76,7 @@ def run(settings: Settings, source: str, data: Path | None, limit_seconds: float
     return True
 
 
-def _clean(home: Settings) -> None:
+def clean(home: Settings) -> None:
     """Begin with an empty folder; servers that an interrupted demo left there are stopped first."""
     if home.root.exists():
         Stack(home.root, say=console.say).down()
@@ -83,20 +84,21 @@ def _clean(home: Settings) -> None:
     home.root.mkdir(parents=True)
 
 
-def _import(home: Settings, source: str, data: Path | None) -> None:
+def bring_in(home: Settings, source: str, data: Path | None, world: Mapping[str, int]) -> None:
+    """Import the data, or a world made for it where there is none."""
     if data is None:
         folder = home.root / "world"
-        made = data_commands.make_world(folder, **WORLD, difficulty="normal")
-        console.say(f"world of {WORLD['members']} members and {WORLD['days']} days, hash {made['fingerprint'][:12]}")
+        made = data_commands.make_world(folder, **world, difficulty="normal")
+        console.say(f"world of {world['members']} members and {world['days']} days, hash {made['fingerprint'][:12]}")
         source, data = "tables", folder
     report = data_commands.import_folder(home, source, data)
     demo_report.show_import(report)
 
 
-def _log_in(stack: Stack, clock: Clock) -> Airflow:
-    """A session with Airflow, once it has parsed every DAG."""
+def log_in(stack: Stack, clock: Clock, dags: Iterable[str]) -> Airflow:
+    """A session with Airflow, once it has parsed these DAGs."""
     airflow = Airflow(stack.url("airflow"), "admin", servers.logins(stack.home)["admin"])
-    while missing := set(CHAIN) - airflow.dag_ids():
+    while missing := set(dags) - airflow.dag_ids():
         if errors := airflow.import_errors():
             raise StackError("DAG files cannot be parsed:\n" + "\n".join(errors))
         clock.check(f"parsing {', '.join(sorted(missing))}")
@@ -116,7 +118,7 @@ def follow(airflow: Airflow, clock: Clock) -> list[Run]:
             if spinner:
                 spinner.update(f"{clock.seconds:.0f} s  {', '.join(running) or 'waiting for the scheduler'}")
             failed = [run for run in runs if run.state == "failed"]
-            turned_away = [run for run in runs if run.ended and _skipped_its_last_task(airflow, run)]
+            turned_away = [run for run in runs if run.ended and _turned_away(airflow, run)]
             if failed or turned_away or ({run.dag_id for run in runs} >= set(CHAIN) and all(run.ended for run in runs)):
                 _tell_failures(airflow, failed)
                 return runs
@@ -142,10 +144,10 @@ def _tell(airflow: Airflow, run: Run, told: set[tuple[str, str]], clock: Clock) 
     return [f"{run.dag_id}.{task.task_id}" for task in tasks if task.state == "running"]
 
 
-def _skipped_its_last_task(airflow: Airflow, run: Run) -> bool:
+def _turned_away(airflow: Airflow, run: Run) -> bool:
     """Whether the run ended by its own decision, so that its asset wakes nobody."""
     tasks = airflow.tasks(run)
-    return bool(tasks) and tasks[-1].state == "skipped"
+    return len(tasks) > 1 and all(task.state == "skipped" for task in tasks[1:])
 
 
 def _tell_failures(airflow: Airflow, failed: list[Run]) -> None:

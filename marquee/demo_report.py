@@ -13,7 +13,7 @@ from pipelines.core import days, release
 from pipelines.core.errors import ReleaseError, StackError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
-from pipelines.promotion import ledger
+from pipelines.promotion import difference, ledger
 
 MEMBERS = 3
 TITLES = 5
@@ -46,7 +46,7 @@ def show(settings: Settings) -> None:
 
 def why_no_champion(settings: Settings) -> str | None:
     """What the gate said where it promoted nothing; None where something was promoted."""
-    decisions = ledger.at_home(settings.root).read()
+    decisions = [entry for entry in ledger.read(settings) if entry.event == "judged"]
     if not decisions:
         return "nothing was judged: look at the retrain run in Airflow"
     facts = decisions[-1].facts
@@ -82,12 +82,10 @@ def _show_champion(settings: Settings) -> None:
     console.table("Champion on days it has not seen", ("figure", "value", "95 % interval"), figures(manifest.metrics))
 
 
-def figures(metrics: dict[str, Any], name: str = "") -> list[tuple[str, str, str]]:
+def figures(metrics: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Every {"value", "low", "high"} in the nested metrics, as (name, value, interval)."""
-    if set(metrics) == {"value", "low", "high"}:
-        return [(name, f"{metrics['value']:.4f}", f"{metrics['low']:.4f} to {metrics['high']:.4f}")]
-    nested = {key: part for key, part in metrics.items() if isinstance(part, dict)}
-    return [line for key, part in nested.items() for line in figures(part, f"{name}.{key}".lstrip("."))]
+    found = difference.figures(metrics).items()
+    return [(name, f"{f['value']:.4f}", f"{f['low']:.4f} to {f['high']:.4f}") for name, f in found]
 
 
 def _show_pages(settings: Settings) -> None:

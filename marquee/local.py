@@ -16,8 +16,8 @@ from pipelines.core.errors import RequestError, StackError
 
 Say = Callable[[str], None]
 START_SECONDS = 240.0
-DEMO = "demo"
-"""The folder in the home folder where the demo keeps a stack of its own."""
+DEMO, GATE_DEMO = DEMOS = "demo", "demo-gate"
+"""The folders in the home folder where each demo keeps a stack of its own."""
 
 
 @dataclass(frozen=True)

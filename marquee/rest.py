@@ -18,8 +18,12 @@ def get(url: str, *, headers: Mapping[str, str] | None = None, timeout: float = 
 
 def post(url: str, body: Any, *, headers: Mapping[str, str] | None = None, timeout: float = 60.0) -> Any:
     """The JSON that ``url`` answers to a JSON body."""
-    sent = {"Content-Type": "application/json", **(headers or {})}
-    return _send(urllib.request.Request(url, data=json.dumps(body).encode(), headers=sent), timeout)
+    return _send(_with_body("POST", url, body, headers), timeout)
+
+
+def patch(url: str, body: Any, *, headers: Mapping[str, str] | None = None, timeout: float = 60.0) -> Any:
+    """The JSON that ``url`` answers to a change given as a JSON body."""
+    return _send(_with_body("PATCH", url, body, headers), timeout)
 
 
 def answers(url: str) -> bool:
@@ -29,6 +33,11 @@ def answers(url: str) -> bool:
             return True
     except OSError:
         return False
+
+
+def _with_body(method: str, url: str, body: Any, headers: Mapping[str, str] | None) -> urllib.request.Request:
+    sent = {"Content-Type": "application/json", **(headers or {})}
+    return urllib.request.Request(url, data=json.dumps(body).encode(), headers=sent, method=method)
 
 
 def _send(request: urllib.request.Request, timeout: float) -> Any:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from marquee import console
-from marquee.local import DEMO, Stack, Status
+from marquee.local import DEMOS, Stack, Status
 from pipelines.core import settings
 from pipelines.core.errors import RequestError, StackError
 
@@ -26,6 +26,9 @@ def register(app: typer.Typer) -> None:
 
 def up(port: Ports = None, only: Only = None, as_json: Json = False) -> None:
     """Start Airflow, MLflow, Evidently UI and the API, and wait until they are well."""
+    from pipelines.promotion import ledger
+
+    ledger.bring_in(settings.load())
     stack = Stack(settings.load().root, say=console.say)
     _show(stack.up(only or (), _ports(port or ())), as_json, stack)
 
@@ -33,7 +36,7 @@ def up(port: Ports = None, only: Only = None, as_json: Json = False) -> None:
 def down(as_json: Json = False) -> None:
     """Stop every server, those of a demo that was cut off too, and check that no process is left."""
     home = settings.load().root
-    left = [home / DEMO] if (home / DEMO).exists() else []
+    left = [home / name for name in DEMOS if (home / name).exists()]
     killed = [pid for place in (home, *left) for pid in Stack(place, say=console.say).down()]
     if as_json:
         console.result({"killed": killed})

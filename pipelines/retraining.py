@@ -20,6 +20,7 @@ from pipelines.core import days, release
 from pipelines.core.errors import DataError
 from pipelines.core.evidence import Evidence
 from pipelines.core.lake import Lake
+from pipelines.core.ledger import Draft, Entry
 from pipelines.core.release import Manifest
 from pipelines.core.settings import Settings
 from pipelines.core.window import Window
@@ -27,7 +28,9 @@ from pipelines.features.catalogue import inputs
 from pipelines.judgement import Judgement, judge
 from pipelines.metrics.drift import sketch
 from pipelines.promotion import job as promotion
+from pipelines.promotion import ledger, moves
 from pipelines.promotion.job import PromotionResult
+from pipelines.promotion.policy import read as read_policy
 from pipelines.ranking import DEFAULT
 from pipelines.ranking import job as ranking
 from pipelines.rerank.diversity import DiversityConfig
@@ -168,7 +171,7 @@ def seal(
     return release.write(
         folder,
         generators=tuple(sorted(candidates.load(folder))),
-        ranker=json.loads((folder / ranking.FOLDER / ranking.FILE).read_text(encoding="utf-8"))["method"],
+        ranker=ranking.method_of(folder),
         feature_service="ranking",
         feature_fingerprint=FeatureStore(settings).fingerprint(),
         dataset=lake.dataset.name,
@@ -199,25 +202,45 @@ def git_commit() -> str:
     return asked.stdout.strip() or "unknown"
 
 
-def judge_challenger(settings: Settings, window: Window, *, seed: int) -> Judgement:
-    """Judge the staged release and the champion on the same days, and seal the release with its figures."""
+def judge_challenger(settings: Settings, window: Window, *, seed: int, at: datetime, actor: str) -> Judgement:
+    """Judge the staged release and the champion on the same days, and seal the release with its figures.
+
+    The ledger keeps, signed by the trainer, who made it of what.
+    """
     folder = staging(settings, window)
     seal(settings, window, seed=seed, folder=folder / RELEASE)
     judgement = judge(settings, folder / RELEASE, window, seed=seed)
     manifest = seal(settings, window, seed=seed, folder=folder / RELEASE, metrics=judgement.as_dict())
     replace(judgement.evidence, release_id=manifest.release_id).save(folder / CHALLENGER)
     judgement.floor.save(folder / FLOOR)
+    _note_trained(settings, manifest, at=at, actor=actor)
     (folder / CHAMPION).unlink(missing_ok=True)
-    champion = ModelRegistry(settings).champion()
+    champion = moves.champion(settings)
     if champion is not None and champion.release_id != manifest.release_id:
         held = ModelRegistry(settings).download(champion.version, settings.root / "releases")
         judge(settings, held, window, seed=seed).evidence.save(folder / CHAMPION)
     return judgement
 
 
+def _note_trained(settings: Settings, manifest: Manifest, *, at: datetime, actor: str) -> None:
+    """Add to the ledger who trained the release; nothing where it is there already."""
+    told = {"dataset", "trained_from", "watermark", "ranker", "generators", "seed", "git_commit", "lock_hash"}
+    facts = manifest.model_dump(mode="json", include=told)
+    draft = Draft(event="trained", at=at, actor=actor, release_id=manifest.release_id, facts=facts)
+
+    def wanted(entries: list[Entry]) -> Draft | None:
+        known = any((e.event, e.release_id) == ("trained", manifest.release_id) for e in entries)
+        return None if known else draft
+
+    ledger.append(settings, "trainer", wanted)
+
+
 def promote(settings: Settings, window: Window, *, at: datetime, actor: str) -> PromotionResult:
-    """Register the staged release, let the gate decide, and note how far training has come."""
-    folder = staging(settings, window)
+    """Register the staged release, let the gate decide, and note how far training has come.
+
+    Where the policy wants every release approved, a promote verdict waits for that.
+    """
+    folder, policy = staging(settings, window), read_policy()
     champion = Evidence.load(folder / CHAMPION) if (folder / CHAMPION).exists() else None
     result = promotion.release(
         settings,
@@ -227,6 +250,8 @@ def promote(settings: Settings, window: Window, *, at: datetime, actor: str) -> 
         champion,
         at=at,
         actor=actor,
+        policy=policy,
+        hold=policy.approval == "always",
     )
     Lake(settings.lake_path).advance(TRAINED, window.test_to)
     return result

@@ -10,6 +10,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from pipelines.adapters.event_store import EventStore
 from pipelines.adapters.event_tables import EXPERIMENTS, EXPOSURES
 
+LOCK = 5_118_231
+"""The lock under which one decision is made after the other."""
+
 Decisions = list[dict[str, Any]]
 
 
@@ -31,7 +34,7 @@ class ExperimentStore:
     ) -> None:
         """Keep a decision (start, stop). ``make`` is told every earlier one, may refuse by raising, and returns the
         definition to keep; nobody else decides meanwhile."""
-        with self._store.transaction(alone=True) as connection:
+        with self._store.transaction(lock=LOCK) as connection:
             definition = make(_decisions(connection))
             made = {"name": name, "action": action, "actor": actor, "reason": reason, "decided_at": at}
             connection.execute(sa.insert(EXPERIMENTS), made | {"definition": definition})

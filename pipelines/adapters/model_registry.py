@@ -10,8 +10,10 @@ import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -42,6 +44,16 @@ class RegisteredRelease(NamedTuple):
 
     version: int
     release_id: str
+
+
+class ListedRelease(NamedTuple):
+    """A registered release as a list shows it; ``at`` is when it was registered, in UTC."""
+
+    version: int
+    release_id: str
+    aliases: tuple[str, ...]
+    at: datetime
+    tags: Mapping[str, str]
 
 
 class ModelRegistry:
@@ -99,6 +111,27 @@ class ModelRegistry:
             found = self._client.search_model_versions(f"name = '{MODEL}'")
             held = (RegisteredRelease(int(v.version), v.tags.get("release_id", "")) for v in found)
             return sorted(held, reverse=True)
+
+    def listed(self) -> list[ListedRelease]:
+        """Every registered release with its aliases and tags, the newest first."""
+        with self._answering():
+            found = self._client.search_model_versions(f"name = '{MODEL}'")
+            aliases = self._aliases()
+        return sorted((_listed(held, aliases) for held in found), reverse=True)
+
+    def document(self, version: int, path: str) -> bytes:
+        """One file of the version's run, such as ``release/manifest.json`` or ``evidence/verdict.json``."""
+        with self._answering(version), TemporaryDirectory() as into:
+            run_id = self._client.get_model_version(MODEL, str(version)).run_id
+            try:
+                return Path(self._client.download_artifacts(run_id, path, into)).read_bytes()
+            except OSError as exc:
+                raise ReleaseError(f"{MODEL} version {version} has no file {path}: register the release again") from exc
+
+    def version_of(self, release_id: str) -> int | None:
+        """The version that a release is, None where it is not registered."""
+        with self._answering():
+            return self._find(MODEL, release_id)
 
     def tags(self, version: int) -> dict[str, str]:
         """What stands on a version: release_id, watermark, verdict."""
@@ -230,6 +263,12 @@ class ModelRegistry:
                 f"MLflow at {_shown(address)} could not answer ({said}): "
                 "see that it runs (marquee up) and that MARQUEE_MLFLOW_URL names it"
             ) from exc
+
+
+def _listed(held: Any, aliases: Mapping[str, str]) -> ListedRelease:
+    own = tuple(sorted(name for name, version in aliases.items() if int(version) == int(held.version)))
+    at = datetime.fromtimestamp(held.creation_timestamp / 1000, UTC)
+    return ListedRelease(int(held.version), held.tags.get("release_id", ""), own, at, dict(held.tags))
 
 
 def _first_line(exc: Exception) -> str:

@@ -75,6 +75,7 @@ class Policy(Config):
     resamples: PositiveInt = 1000
     row_resamples: PositiveInt = 300
     minimum_members: PositiveInt = 30
+    approval: Literal["never", "inconclusive", "always"] = "never"
 
     @model_validator(mode="after")
     def _each_is_named_once(self) -> "Policy":
@@ -90,6 +91,11 @@ class Policy(Config):
             if twice:
                 raise ValueError(f"{rules} name {', '.join(twice)} more than once: give each one margin or bound")
         return self
+
+    def asks(self, verdict: str) -> bool:
+        """Whether a person decides about a release of this verdict; one that is rejected waits for nobody."""
+        asked = {"never": (), "inconclusive": ("inconclusive",), "always": ("promote", "inconclusive")}
+        return verdict in asked[self.approval]
 
     @property
     def metrics(self) -> tuple[str, ...]:

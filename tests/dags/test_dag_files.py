@@ -14,7 +14,10 @@ import pytest
 from pipelines.promotion import policy as policies
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
-SHARED = {"assets.py", "forms.py", "promotion_policy.py"}
+SHARED = {"asking.py", "assets.py", "forms.py", "promotion_policy.py"}
+LOOP = {"refresh_features", "retrain", "simulate_traffic", "monitor_behaviour"}
+MOVERS = {"promote_release", "roll_back"}
+READERS = {"read_experiment"}
 FEATURES, RELEASE, TRAFFIC = "marquee://features/", "marquee://release/", "marquee://traffic/"
 
 
@@ -27,13 +30,7 @@ def test_every_file_is_read_and_holds_one_dag_of_its_name(described):
     assert described["errors"] == {}
     files = {path.name for path in DAGS.glob("*.py")} - SHARED
     assert {f"{dag_id}.py": dag["file"] for dag_id, dag in described["dags"].items()} == {f: f for f in files}
-    assert set(described["dags"]) == {
-        "refresh_features",
-        "retrain",
-        "simulate_traffic",
-        "monitor_behaviour",
-        "read_experiment",
-    }
+    assert set(described["dags"]) == LOOP | MOVERS | READERS
 
 
 def test_reading_the_files_imports_nothing_heavy(described):
@@ -75,7 +72,8 @@ def test_every_field_of_a_form_has_a_type_a_description_and_a_default(described)
     for field in fields.values():
         assert field["type"] in ("integer", "string", "boolean", ["null", "string"], ["null", "integer"])
         assert field["said"].endswith(".")
-        assert (field["default"] is None) == ("null" in field["type"])
+        must_be_given = field["type"] == "string" and "minLength" in field
+        assert (field["default"] is None) == ("null" in field["type"] or must_be_given)
     assert fields["retrain", "ranker"]["enum"] == ["ensemble", "gbdt", "lambdarank", "deep", "forest", "logistic"]
     assert fields["retrain", "through"]["format"] == "date"
     assert (fields["retrain", "test_days"]["minimum"], fields["retrain", "test_days"]["maximum"]) == (1, 60)
@@ -89,19 +87,38 @@ def test_each_dag_wakes_the_next_by_an_asset(described):
         "simulate_traffic": ([RELEASE], [TRAFFIC]),
         "monitor_behaviour": ([TRAFFIC], []),
         "read_experiment": ([], []),
+        "promote_release": ([], [RELEASE]),
+        "roll_back": ([], [RELEASE]),
     }
 
 
 def test_an_asset_is_told_of_only_when_the_last_task_has_succeeded(described):
+    """After it retraining only asks a person, which changes nothing yet."""
     for dag in described["dags"].values():
-        assert not {task for task, _ in dag["edges"]} & set(dag["tellers"])
+        follows = {(task, below) for task, below in dag["edges"] if task in dag["tellers"]}
+        assert follows <= {("promote", "awaits_a_person")}
 
 
 def test_the_tasks_of_a_retraining_follow_one_another(described):
     order = ["plan", "build_training_set", "fit_generators", "fit_ranker", "judge", "promote"]
+    order += ["awaits_a_person", "ask_a_person"]
     edges = {tuple(edge) for edge in described["dags"]["retrain"]["edges"]}
     assert set(pairwise(order)) <= edges
     assert all(order.index(task) < order.index(below) for task, below in edges)
+
+
+def test_a_promotion_is_by_the_verdict_or_by_a_person_who_approves_or_refuses(described):
+    edges = {tuple(edge) for edge in described["dags"]["promote_release"]["edges"]}
+    ways = {("who_decides", "promote"), ("who_decides", "ask_a_person")}
+    assert ways | {("ask_a_person", "approve"), ("ask_a_person", "refuse")} <= edges
+    assert described["dags"]["promote_release"]["tellers"] == ["approve", "promote"]
+
+
+def test_a_reason_must_be_given_to_go_back_and_a_form_bounds_how_long_a_person_has(described):
+    back, forth = (described["dags"][name]["params"] for name in ("roll_back", "promote_release"))
+    assert (back["reason"]["type"], back["reason"]["minLength"], back["reason"]["default"]) == ("string", 3, None)
+    assert (forth["release"]["default"], forth["ask_a_person"]["default"]) == (None, False)
+    assert (forth["answer_within"]["minimum"], forth["answer_within"]["maximum"]) == (1, 20160)
 
 
 def calls() -> Iterator[tuple[str, str, int, tuple[str, ...]]]:

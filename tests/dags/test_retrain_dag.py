@@ -32,7 +32,9 @@ pytestmark = [
 
 FIRST, DAYS, TEST_DAYS = date(2026, 1, 5), 21, 2
 LAST = FIRST + timedelta(days=DAYS - 1)
-TASKS = ("plan", "build_training_set", "fit_generators", "fit_ranker", "judge", "promote")
+TASKS = ("plan", "build_training_set", "fit_generators", "fit_ranker", "judge", "promote", "awaits_a_person")
+ASKED = "ask_a_person"
+"""Skipped: the policy asks nobody."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def test_a_refresh_computes_every_day_loads_members_and_publishes_a_snapshot(tra
 
 
 def test_a_retraining_succeeds_task_by_task(trained):
-    assert trained.first == {"state": "success", "tasks": dict.fromkeys(TASKS, "success")}
+    assert trained.first == {"state": "success", "tasks": dict.fromkeys(TASKS, "success") | {ASKED: "skipped"}}
 
 
 def test_it_registers_one_release_with_a_verdict_and_notes_it_in_the_ledger(trained):
@@ -90,9 +92,17 @@ def test_it_registers_one_release_with_a_verdict_and_notes_it_in_the_ledger(trai
     verdict = trained.registry.tags(held.version)["verdict"]
     assert verdict in ("promote", "reject", "inconclusive")
     assert trained.registry.champion() == (held if verdict == "promote" else None)
-    (line,) = ledger.at_home(trained.settings.root).read()
-    assert (line.release_id, line.version, line.facts["verdict"]) == (held.release_id, held.version, verdict)
-    assert line.actor.startswith("retrain manual__")
+    made, judged, *moved = ledger.read(trained.settings)
+    assert (made.event, made.release_id, made.facts["watermark"]) == (
+        "trained",
+        held.release_id,
+        str(LAST - timedelta(days=TEST_DAYS)),
+    )
+    assert (judged.event, judged.version, judged.facts["verdict"]) == ("judged", held.version, verdict)
+    assert [e.event for e in moved] == (["promoted"] if verdict == "promote" else [])
+    assert all(
+        e.actor.startswith("retrain manual__") and e.release_id == held.release_id for e in (made, judged, *moved)
+    )
 
 
 def test_the_registered_release_is_whole_and_is_of_days_before_its_test(trained, tmp_path):
@@ -115,10 +125,10 @@ def test_every_part_is_registered_for_lineage(trained):
 def test_the_watermark_moves_and_a_second_run_is_skipped_and_doubles_nothing(trained):
     assert Lake(trained.settings.lake_path).watermark(retraining.TRAINED).through == LAST
     assert Lake(trained.settings.lake_path).watermark(retraining.TRAINED).version == 1
-    later = dict.fromkeys(TASKS, "skipped") | {"plan": "success"}
+    later = dict.fromkeys((*TASKS, ASKED), "skipped") | {"plan": "success"}
     assert trained.second == {"state": "success", "tasks": later}
     assert len(trained.registry.releases()) == 1
-    assert len(ledger.at_home(trained.settings.root).read()) == 1
+    assert [e.event for e in ledger.read(trained.settings)].count("judged") == 1
 
 
 def test_the_training_set_has_every_impression_once(trained):

@@ -9,6 +9,7 @@ import pytest
 from marquee import demo, demo_report, rest
 from marquee.airflow_api import Airflow, Run, TaskRun
 from pipelines.core.errors import StackError
+from pipelines.core.ledger import Draft
 from pipelines.core.settings import Settings
 from pipelines.promotion import ledger
 
@@ -57,14 +58,23 @@ def test_a_run_that_skipped_its_last_task_ends_the_demo_at_once_because_it_wakes
     assert [run.dag_id for run in follow(Played(ended), limit=5.0)] == ["simulate_traffic"]
 
 
+def test_a_retraining_that_asks_nobody_at_its_end_is_no_end_of_the_demo() -> None:
+    asked_nobody = [task("plan", "success"), task("promote", "success"), task("ask_a_person", "skipped")]
+    retrained = [(run_of("retrain", "success"), asked_nobody)]
+    done = [(run_of(dag, "success"), asked_nobody) for dag in demo.CHAIN]
+    assert len(follow(Played(retrained, retrained, done))) == len(demo.CHAIN)
+
+
 def test_it_says_why_the_gate_promoted_nothing(tmp_path) -> None:
     settings = Settings(home=tmp_path)
     assert "nothing was judged" in (demo_report.why_no_champion(settings) or "")
-    book, facts = ledger.at_home(tmp_path), {"verdict": "inconclusive", "reasons": ["page.ndcg@10 is too close"]}
-    at = datetime(2026, 1, 1, tzinfo=UTC)
-    book.append("decided", at=at, actor="demo", release_id="abc", version=1, facts=facts)
+    facts = {"verdict": "inconclusive", "reasons": ["page.ndcg@10 is too close"]}
+    about = {"event": "judged", "at": datetime(2026, 1, 1, tzinfo=UTC), "actor": "demo"}
+    judged = Draft(release_id="abc", facts=facts, **about)
+    ledger.append(settings, "promoter", lambda _: judged)
     assert "inconclusive: page.ndcg@10 is too close" in (demo_report.why_no_champion(settings) or "")
-    book.append("decided", at=at, actor="demo", release_id="def", version=2, facts={**facts, "verdict": "promote"})
+    better = Draft(release_id="def", facts={**facts, "verdict": "promote"}, **about)
+    ledger.append(settings, "promoter", lambda _: better)
     assert demo_report.why_no_champion(settings) is None
 
 

@@ -6,7 +6,7 @@ from alembic import op
 from pipelines.adapters.event_tables import Moment, document
 
 revision = "0031"
-down_revision = "0006"
+down_revision = "0007"
 
 
 def upgrade() -> None:
