@@ -16,6 +16,8 @@ from pipelines.adapters.feature_store import FeatureStore
 from pipelines.adapters.model_registry import ModelRegistry
 from pipelines.candidates import job as candidates
 from pipelines.candidates import scores
+from pipelines.candidates.job import DAILY
+from pipelines.candidates.scores import CheckpointConfig
 from pipelines.core import days, release
 from pipelines.core.errors import DataError
 from pipelines.core.evidence import Evidence
@@ -101,21 +103,35 @@ def staging(settings: Settings, window: Window) -> Path:
     return settings.root / "staging" / f"{window.test_from}_{window.test_to}"
 
 
-def build_training_set(settings: Settings, window: Window, *, seed: int) -> dict[str, Any]:
-    """Publish the window's training set, each row scored by generators fitted before its day; return its report."""
-    folder = staging(settings, window) / CHECKPOINTS
-    shutil.rmtree(folder, ignore_errors=True)
-    retrieval = candidates.checkpoints(settings, window, folder=folder, seed=seed)
-    return training_data.build(settings, window, seed, retrieval=retrieval)
+def build_training_set(
+    settings: Settings,
+    window: Window,
+    *,
+    seed: int,
+    kept: Path | None = None,
+    config: CheckpointConfig = DAILY,
+    known_by: datetime | None = None,
+) -> dict[str, Any]:
+    """Publish the window's training set, each row scored by generators fitted before its day; return its report.
+
+    ``kept`` holds fits of other windows of the same lake and seed, which are taken as they are: a fit is of its day.
+    Test rows are labelled as known before ``known_by``; None = by everything in the lake.
+    """
+    folder = kept or staging(settings, window) / CHECKPOINTS
+    if kept is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    retrieval = candidates.checkpoints(settings, window, folder=folder, seed=seed, config=config)
+    return training_data.build(settings, window, seed, known_by=known_by, retrieval=retrieval)
 
 
-def fit_generators(settings: Settings, window: Window, *, seed: int) -> None:
-    """Fit every generator into a fresh release folder; DataError when the training set is red."""
+def fit_generators(settings: Settings, window: Window, *, seed: int, kept: Path | None = None) -> None:
+    """Fit every generator into a fresh release folder, taking fits from ``kept``; DataError on a red training set."""
     require_green(training_data.report_of(settings, window))
     into = staging(settings, window) / RELEASE
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
-    candidates.fit(settings, window, into=into, seed=seed, folder=staging(settings, window) / CHECKPOINTS)
+    folder = kept or staging(settings, window) / CHECKPOINTS
+    candidates.fit(settings, window, into=into, seed=seed, folder=folder)
 
 
 def ranker_inputs(settings: Settings, method: str | None = None) -> list[str]:

@@ -24,7 +24,13 @@ def test_every_file_is_read_and_holds_one_dag_of_its_name(described):
     assert described["errors"] == {}
     files = {path.name for path in DAGS.glob("*.py")} - SHARED
     assert {f"{dag_id}.py": dag["file"] for dag_id, dag in described["dags"].items()} == {f: f for f in files}
-    assert set(described["dags"]) == {"refresh_features", "retrain", "simulate_traffic", "monitor_behaviour"}
+    assert set(described["dags"]) == {
+        "refresh_features",
+        "retrain",
+        "reconcile",
+        "simulate_traffic",
+        "monitor_behaviour",
+    }
 
 
 def test_reading_the_files_imports_nothing_heavy(described):
@@ -57,6 +63,7 @@ def test_each_dag_wakes_the_next_by_an_asset(described):
     assert told == {
         "refresh_features": ([], [FEATURES]),
         "retrain": ([FEATURES], [RELEASE]),
+        "reconcile": ([], []),
         "simulate_traffic": ([RELEASE], [TRAFFIC]),
         "monitor_behaviour": ([TRAFFIC], []),
     }
