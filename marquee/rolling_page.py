@@ -6,7 +6,7 @@ from typing import Any
 
 from marquee import axes, console
 
-COLUMNS = ("week", "served", "page NDCG@10", "popularity", "challenger", "verdict", "predicted lift", "realised lift")
+COLUMNS = ("week from", "served", "page NDCG@10", "popularity", "verdict", "predicted lift", "realised lift")
 CHAMPION, POPULARITY = "#4f46e5", "#b45309"
 MARKS = {"promote": "▲", "inconclusive": "○", "reject": "✕"}
 
@@ -18,7 +18,7 @@ def show(title: str, found: Mapping[str, Any]) -> None:
     console.line(
         "Each week's days are served by the champion that stands, and judge the release learnt before them at its end; "
         f"lifts are of {found['metric']}, paired by member with what stood then, the realised one on the week after. "
-        "95 % intervals over members."
+        "*: over popularity. 95 % intervals over members."
     )
     console.line(f"promotions: {found['worth']['promotions']['told']}")
     console.line(f"every decision: {found['worth']['decisions']['told']}")
@@ -26,14 +26,13 @@ def show(title: str, found: Mapping[str, Any]) -> None:
 
 def _row(week: Mapping[str, Any]) -> tuple[object, ...]:
     gain = week["gain"]
-    against = " over popularity" if gain and gain["against"] == "floor" else ""
+    against = "*" if gain and gain["against"] == "floor" else ""
     realised = gain["realised"].get("page") if gain else None
     return (
-        f"{week['first']} to {week['last']}",
+        week["first"],
         week["champion"] or "popularity",
         _figure(week["page"]),
         _figure(week["popularity"]),
-        week["challenger"],
         week["verdict"],
         (_lift(gain["predicted"]) + against) if gain else "",
         _lift(realised) if realised else "",
@@ -41,7 +40,7 @@ def _row(week: Mapping[str, Any]) -> tuple[object, ...]:
 
 
 def _figure(figure: Mapping[str, float] | None) -> str:
-    return "{value:.4f} ({low:.4f} to {high:.4f})".format(**figure) if figure else ""
+    return "{value:.4f} [{low:.4f}, {high:.4f}]".format(**figure) if figure else ""
 
 
 def _lift(figure: Mapping[str, float | None]) -> str:

@@ -57,17 +57,33 @@ def _plain(figures: Figures) -> dict[str, Any]:
     return {part: {name: value.as_dict() for name, value in held.items()} for part, held in figures.items()}
 
 
-def judge(
-    settings: Settings, folder: Path, window: Window, *, seed: int, most_members: int = MOST_MEMBERS
-) -> Judgement:
-    """Score the release in ``folder`` and the popularity floor on the test days of ``window``.
+@dataclass(frozen=True)
+class Exam:
+    """What a judgement on some days asks: the training set's rows and the members who get a page. Made once, it serves
+    every release that is judged on them."""
+
+    rows: Any
+    sitting: "Sitting"
+
+
+def exam(settings: Settings, window: Window, *, seed: int, most_members: int = MOST_MEMBERS) -> Exam:
+    """The exam of the test days of ``window``.
 
     At most ``most_members`` members get a page; where there are more, a seeded draw of them.
     """
-    release = load_release(folder)
-    rows = scored_by(settings, release, Lake(settings.lake_path).read(f"training/{window.test_from}"))
+    rows = Lake(settings.lake_path).read(f"training/{window.test_from}")
+    return Exam(rows, sitting(settings, window, rows, seed=seed, most=most_members))
+
+
+def judge(settings: Settings, folder: Path, window: Window, *, seed: int, asked: Exam | None = None) -> Judgement:
+    """Score the release in ``folder`` and the popularity floor on the test days of ``window``.
+
+    ``asked``: the exam of that window and seed, where it was made already.
+    """
+    release, asked = load_release(folder), asked or exam(settings, window, seed=seed)
+    rows = scored_by(settings, release, asked.rows)
     scored, floor_scored = score_rows(release, rows), score_rows_by_popularity(rows)
-    lists, floor_lists = judge_lists(settings, release, window, rows, seed=seed, most=most_members)
+    lists, floor_lists = asked.sitting.lists(release, seed)
     figures, popularity = row_figures(scored, seed), row_figures(floor_scored, seed)
     counts = {
         "rows": int((~scored.label.isna()).sum()),

@@ -26,7 +26,7 @@ from pipelines.core.release import Manifest
 from pipelines.core.settings import Settings
 from pipelines.core.window import Window
 from pipelines.features.catalogue import inputs
-from pipelines.judgement import Judgement, judge
+from pipelines.judgement import Judgement, exam, judge
 from pipelines.metrics.drift import sketch
 from pipelines.promotion import job as promotion
 from pipelines.promotion.job import PromotionResult
@@ -200,7 +200,8 @@ def judge_challenger(settings: Settings, window: Window, *, seed: int) -> Judgem
     """Judge the staged release and the champion on the same days, and seal the release with its figures."""
     folder = staging(settings, window)
     seal(settings, window, seed=seed, folder=folder / RELEASE)
-    judgement = judge(settings, folder / RELEASE, window, seed=seed)
+    asked = exam(settings, window, seed=seed)
+    judgement = judge(settings, folder / RELEASE, window, seed=seed, asked=asked)
     manifest = seal(settings, window, seed=seed, folder=folder / RELEASE, metrics=judgement.as_dict())
     replace(judgement.evidence, release_id=manifest.release_id).save(folder / CHALLENGER)
     judgement.floor.save(folder / FLOOR)
@@ -208,7 +209,7 @@ def judge_challenger(settings: Settings, window: Window, *, seed: int) -> Judgem
     champion = ModelRegistry(settings).champion()
     if champion is not None and champion.release_id != manifest.release_id:
         held = ModelRegistry(settings).download(champion.version, settings.root / "releases")
-        judge(settings, held, window, seed=seed).evidence.save(folder / CHAMPION)
+        judge(settings, held, window, seed=seed, asked=asked).evidence.save(folder / CHAMPION)
     return judgement
 
 

@@ -6,9 +6,12 @@ known on a morning that had not arrived by then. Features are made once, for a f
 fit is of its day, and the days lie on a grid of the step, so that weeks share fits.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean
 from time import perf_counter
@@ -28,7 +31,7 @@ from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.core.window import Window
 from pipelines.features import job as features
-from pipelines.judgement import Judgement, judge
+from pipelines.judgement import Judgement, exam, judge
 from pipelines.metrics.intervals import Interval
 from pipelines.promotion import gains as gains_of
 from pipelines.promotion import policy as policies
@@ -38,7 +41,8 @@ from pipelines.promotion.gate import Verdict, decide
 from pipelines.promotion.policy import Policy
 from pipelines.ranking import DEFAULT
 
-Advance = Callable[[int, str], None]
+Advance = Callable[[int, int], None]
+"""Told how many weeks are done, of how many."""
 SECONDS_A_WEEK, MEMBERS_OF_IT = 60.0, 1000
 """What a week of so many members takes on two cores: good for a first guess, replaced by what the first week took."""
 NDCG = "ndcg@10"
@@ -90,13 +94,15 @@ def run(
     method: str = DEFAULT,
     policy: Policy | None = None,
     say: Say = lambda step: None,
-    advance: Advance = lambda done, now: None,
+    advance: Advance = lambda done, of: None,
+    ahead: bool = False,
     clock: Callable[[], float] = perf_counter,
 ) -> dict[str, Any]:
     """Import into ``settings.home``, which must be empty, and run week after week; all JSON.
 
     ``weeks``: what served, its page beside popularity's, the verdict at the week's end. ``gains``: what each decision
-    predicted and what the next week showed. ``advance`` is told how many weeks are done.
+    predicted and what the next week showed, and ``worth``: how much of a predicted gain came true.
+    ``ahead``: learn in a process of its own while earlier weeks are judged, which no learning depends on.
 
     Raises:
         DataError: as a backtest does, and where the days hold no whole week after those that are learnt from.
@@ -110,18 +116,16 @@ def run(
     told: list[dict[str, Any]] = []
     champion: Path | None = None
     faced: Faced | None = None
-    took: list[float] = []
-    for number, window in enumerate(windows):
-        advance(number, f"{window.test_from} to {window.test_to}")
-        began = clock()
-        week, gained, faced = _week(stage, window, champion, faced)
-        if gained:
-            told[-1]["gain"] = gained.as_dict()
-        champion = faced.challenger if week["verdict"] == "promote" else champion
-        took.append(clock() - began)
-        told.append(week | {"seconds": round(took[-1], 1)})
-        say(_progress(week, number + 1, len(windows), took))
-    advance(len(windows), "done")
+    began = clock()
+    with _trained(stage, windows, ahead) as releases:
+        for number, (window, challenger) in enumerate(zip(windows, releases, strict=True), start=1):
+            week, gained, faced = _week(stage, window, challenger, champion, faced)
+            if gained:
+                told[-1]["gain"] = gained.as_dict()
+            champion = challenger if week["verdict"] == "promote" else champion
+            told.append(week | {"seconds": round(clock() - began - sum(w["seconds"] for w in told), 1)})
+            say(_progress(told, len(windows)))
+            advance(number, len(windows))
     return _report(lake, stage, told)
 
 
@@ -161,22 +165,37 @@ def plan(lake: Lake, windows: list[Window], config: RollingConfig) -> str:
     )
 
 
-def _progress(week: Mapping[str, Any], done: int, of: int, took: list[float]) -> str:
-    rest = f", about {fmean(took) * (of - done) / 60:.0f} min to go" if done < of else ""
+def _progress(told: list[dict[str, Any]], of: int) -> str:
+    done, week = len(told), told[-1]
+    rest = f", about {fmean(w['seconds'] for w in told) * (of - done) / 60:.0f} min to go" if done < of else ""
     return f"week {done} of {of} ({week['first']} to {week['last']}): {week['verdict']}{rest}"
 
 
+@contextmanager
+def _trained(stage: Stage, windows: list[Window], ahead: bool) -> Iterator[Iterator[Path]]:
+    """The releases of the windows in their order, each learnt when it is asked for, or ahead of that."""
+    if not ahead:
+        yield (_train(stage, window) for window in windows)
+        return
+    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
+        running = [pool.submit(_train, stage, window) for window in windows]
+        try:
+            yield (release.result() for release in running)
+        finally:
+            for release in running:
+                release.cancel()
+
+
 def _week(
-    stage: Stage, window: Window, champion: Path | None, faced: Faced | None
+    stage: Stage, window: Window, challenger: Path, champion: Path | None, faced: Faced | None
 ) -> tuple[dict[str, Any], Gain | None, Faced]:
-    """Retrain, judge on the week and decide: the week, what the decision before it was worth on it, and the new one."""
-    challenger = _train(stage, window)
+    """Judge on the week and decide: the week, what the decision before it was worth on it, and the new one."""
     sides = [side for side in (challenger, champion, *((faced.challenger, faced.champion) if faced else ())) if side]
-    judged = {side: judge(stage.settings, side, window, seed=stage.seed) for side in dict.fromkeys(sides)}
-    gained = None
+    asked = exam(stage.settings, window, seed=stage.seed)
+    judged = {s: judge(stage.settings, s, window, seed=stage.seed, asked=asked) for s in dict.fromkeys(sides)}
+    ours, gained = judged[challenger], None
     if faced and faced.gain:
-        gained = replace(faced.gain, realised={PAGE: _realised(stage, faced, faced.gain, judged)})
-    ours = judged[challenger]
+        gained = replace(faced.gain, realised={PAGE: _realised(stage, faced, faced.gain, judged, ours.floor)})
     verdict = decide(
         ours.evidence, judged[champion].evidence if champion else None, ours.floor, stage.policy, stage.seed
     )
@@ -205,11 +224,13 @@ def _train(stage: Stage, window: Window) -> Path:
     return folder
 
 
-def _realised(stage: Stage, faced: Faced, gain: Gain, judged: Mapping[Path, Judgement]) -> Interval:
-    """The gain of the last decision's challenger on this week, paired by member, over what it was compared with."""
-    mine = judged[faced.challenger]
-    other: Evidence = judged[faced.champion].evidence if faced.champion else mine.floor
-    return compare(stage.policy.primary, gain.against, mine.evidence, other, 0.0, stage.policy, stage.seed).gain
+def _realised(stage: Stage, faced: Faced, gain: Gain, judged: Mapping[Path, Judgement], floor: Evidence) -> Interval:
+    """The gain of the last decision's challenger on this week, paired by member, over what it was compared with.
+
+    ``floor``: popularity as it was on the week's first morning.
+    """
+    mine, other = judged[faced.challenger].evidence, judged[faced.champion].evidence if faced.champion else floor
+    return compare(stage.policy.primary, gain.against, mine, other, 0.0, stage.policy, stage.seed).gain
 
 
 def _told(window: Window, served: Judgement | None, challenger: Judgement, verdict: Verdict) -> dict[str, Any]:

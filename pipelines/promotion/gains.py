@@ -15,7 +15,6 @@ PAGE, EXPERIMENT = "page", "experiment"
 """Realised gains: the primary metric on the days that followed, paired by member; and an experiment's readout."""
 LEAST = 5
 """Promotions over a champion that a ratio needs: with fewer its interval is hardly ever a finite one."""
-LIMIT = "what members could watch was what they were shown, so before and after, and logs, lean towards what served"
 
 
 class Line(Protocol):
