@@ -67,12 +67,15 @@ def retrain():
         retraining.fit_ranker(load(), Window(**window), seed=params["seed"], method=params["ranker"])
 
     @task
-    def judge(window: dict, params: dict) -> dict:
+    def judge(window: dict, params: dict, run_id: str) -> dict:
+        from datetime import UTC, datetime
+
         from pipelines import retraining
         from pipelines.core.settings import load
         from pipelines.core.window import Window
 
-        return retraining.judge_challenger(load(), Window(**window), seed=params["seed"]).as_dict()
+        said = {"at": datetime.now(UTC), "actor": f"retrain {run_id}"}
+        return retraining.judge_challenger(load(), Window(**window), seed=params["seed"], **said).as_dict()
 
     @task(outlets=[RELEASE])
     def promote(window: dict, run_id: str) -> dict:

@@ -12,7 +12,9 @@ from marquee import (
     data_commands,
     evaluation_commands,
     feature_commands,
+    ledger_commands,
     models_command,
+    release_commands,
     skew_command,
     sources_command,
     stack_commands,
@@ -48,7 +50,9 @@ def main(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")
 data_commands.register(app)
 evaluation_commands.register(app)
 feature_commands.register(app)
+ledger_commands.register(app)
 models_command.register(app)
+release_commands.register(app)
 stack_commands.register(app)
 takedown_command.register(app)
 compact_command.register(app)

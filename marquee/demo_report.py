@@ -46,7 +46,7 @@ def show(settings: Settings) -> None:
 
 def why_no_champion(settings: Settings) -> str | None:
     """What the gate said where it promoted nothing; None where something was promoted."""
-    decisions = ledger.at_home(settings.root).read()
+    decisions = [entry for entry in ledger.read(settings) if entry.event == "judged"]
     if not decisions:
         return "nothing was judged: look at the retrain run in Airflow"
     facts = decisions[-1].facts

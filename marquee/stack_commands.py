@@ -26,6 +26,9 @@ def register(app: typer.Typer) -> None:
 
 def up(port: Ports = None, only: Only = None, as_json: Json = False) -> None:
     """Start Airflow, MLflow, Evidently UI and the API, and wait until they are well."""
+    from pipelines.promotion import ledger
+
+    ledger.bring_in(settings.load())
     stack = Stack(settings.load().root, say=console.say)
     _show(stack.up(only or (), _ports(port or ())), as_json, stack)
 

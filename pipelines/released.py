@@ -31,4 +31,7 @@ def load_release(folder: Path) -> LoadedRelease:
     loaded = LoadedRelease(manifest, candidates.load(folder), ranking.load(folder))
     if set(loaded.generators) != set(manifest.generators):
         raise ReleaseError(f"release {manifest.release_id} names generators {manifest.generators}: it holds others")
+    method = ranking.method_of(folder)
+    if method != manifest.ranker:
+        raise ReleaseError(f"release {manifest.release_id} names the ranker {manifest.ranker}: it holds {method}")
     return loaded

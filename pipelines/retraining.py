@@ -22,6 +22,7 @@ from pipelines.core import days, release
 from pipelines.core.errors import DataError
 from pipelines.core.evidence import Evidence
 from pipelines.core.lake import Lake
+from pipelines.core.ledger import Draft, Entry
 from pipelines.core.release import Manifest
 from pipelines.core.settings import Settings
 from pipelines.core.window import Window
@@ -29,6 +30,7 @@ from pipelines.features.catalogue import inputs
 from pipelines.judgement import Judgement, exam, judge
 from pipelines.metrics.drift import sketch
 from pipelines.promotion import job as promotion
+from pipelines.promotion import ledger, moves
 from pipelines.promotion.job import PromotionResult
 from pipelines.ranking import DEFAULT
 from pipelines.ranking import job as ranking
@@ -165,7 +167,7 @@ def seal(
     return release.write(
         folder,
         generators=tuple(sorted(candidates.load(folder))),
-        ranker=json.loads((folder / ranking.FOLDER / ranking.FILE).read_text(encoding="utf-8"))["method"],
+        ranker=ranking.method_of(folder),
         feature_service="ranking",
         feature_fingerprint=FeatureStore(settings).fingerprint(),
         dataset=lake.dataset.name,
@@ -196,8 +198,11 @@ def git_commit() -> str:
     return asked.stdout.strip() or "unknown"
 
 
-def judge_challenger(settings: Settings, window: Window, *, seed: int) -> Judgement:
-    """Judge the staged release and the champion on the same days, and seal the release with its figures."""
+def judge_challenger(settings: Settings, window: Window, *, seed: int, at: datetime, actor: str) -> Judgement:
+    """Judge the staged release and the champion on the same days, and seal the release with its figures.
+
+    The ledger keeps, signed by the trainer, who made it of what.
+    """
     folder = staging(settings, window)
     seal(settings, window, seed=seed, folder=folder / RELEASE)
     asked = exam(settings, window, seed=seed)
@@ -205,12 +210,26 @@ def judge_challenger(settings: Settings, window: Window, *, seed: int) -> Judgem
     manifest = seal(settings, window, seed=seed, folder=folder / RELEASE, metrics=judgement.as_dict())
     replace(judgement.evidence, release_id=manifest.release_id).save(folder / CHALLENGER)
     judgement.floor.save(folder / FLOOR)
+    _note_trained(settings, manifest, at=at, actor=actor)
     (folder / CHAMPION).unlink(missing_ok=True)
-    champion = ModelRegistry(settings).champion()
+    champion = moves.champion(settings)
     if champion is not None and champion.release_id != manifest.release_id:
         held = ModelRegistry(settings).download(champion.version, settings.root / "releases")
         judge(settings, held, window, seed=seed, asked=asked).evidence.save(folder / CHAMPION)
     return judgement
+
+
+def _note_trained(settings: Settings, manifest: Manifest, *, at: datetime, actor: str) -> None:
+    """Add to the ledger who trained the release; nothing where it is there already."""
+    told = {"dataset", "trained_from", "watermark", "ranker", "generators", "seed", "git_commit", "lock_hash"}
+    facts = manifest.model_dump(mode="json", include=told)
+    draft = Draft(event="trained", at=at, actor=actor, release_id=manifest.release_id, facts=facts)
+
+    def wanted(entries: list[Entry]) -> Draft | None:
+        known = any((e.event, e.release_id) == ("trained", manifest.release_id) for e in entries)
+        return None if known else draft
+
+    ledger.append(settings, "trainer", wanted)
 
 
 def promote(settings: Settings, window: Window, *, at: datetime, actor: str) -> PromotionResult:

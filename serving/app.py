@@ -30,7 +30,7 @@ def create_app(
 ) -> FastAPI:
     """The API over the settings of the environment; tests and simulations give their own parts."""
     settings = settings or environment.load()
-    recommender = recommender or Recommender(settings)
+    recommender = recommender or Recommender(settings, clock=clock)
     store = EventStore(settings.event_store_address)
     decisions = Decisions(store, poll_seconds=settings.champion_poll_seconds)
     recent = RecentFeatures(store, recommender.kept, recommender.online)

@@ -1,4 +1,7 @@
-"""Holds the champion and the current snapshot in memory, watches for newer ones, and swaps them whole."""
+"""Holds the champion and the current snapshot in memory, watches for newer ones, and swaps them whole.
+
+Which release is champion, the alias says and the ledger allows: see serving.ledgered.
+"""
 
 import gc
 import logging
@@ -23,6 +26,7 @@ from pipelines.page import Page, Pager, PageRequest
 from pipelines.released import load_release
 from pipelines.rerank.pins import NO_RULES, Rules
 from serving.degradation import PatientRows, UserRow, UserRows, popular_page
+from serving.ledgered import Choice, Ledgered, Named
 from serving.recent import Online
 
 log = logging.getLogger(__name__)
@@ -33,17 +37,10 @@ RETRY_EVERY = 15
 """A set that was refused is tried again after so many polls: the registry may have been repaired."""
 
 
-class Champion(Protocol):
-    """A registered release."""
-
-    @property
-    def version(self) -> int: ...
-
-
 class Registry(Protocol):
     """Where releases come from."""
 
-    def champion(self) -> Champion | None: ...
+    def champion(self) -> Named | None: ...
 
     def download(self, version: int, into: Path) -> Path: ...
 
@@ -90,6 +87,7 @@ class Recommender:
         self,
         settings: Settings,
         *,
+        clock: Callable[[], datetime],
         registry: Callable[[], Registry] | None = None,
         features: Callable[[], FeatureRows] | None = None,
     ) -> None:
@@ -98,6 +96,8 @@ class Recommender:
         self._registry: Registry | None = None
         self._features = features or (lambda: _feature_store(settings))
         self._rows = PatientRows(self._features)
+        self._ledgered = Ledgered(settings, clock)
+        self._is_noted = True
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._refused: tuple[object, ...] | None = None
@@ -116,6 +116,7 @@ class Recommender:
         if self._thread:
             self._thread.join(timeout=10)
         self._rows.close()
+        self._ledgered.close()
 
     def _watch(self) -> None:
         while True:
@@ -131,33 +132,64 @@ class Recommender:
             self._look()
         except Exception as exc:
             said = str(exc) if isinstance(exc, MarqueeError) else f"{type(exc).__name__}: {exc}"
-            if said != self.problem:
-                log.error("the champion was not loaded: %s", said, exc_info=exc)
-            self.problem = said
+            self._tell(said, exc)
+
+    def _tell(self, problem: str | None, exc: Exception | None = None) -> None:
+        """Keep what is wrong for whoever asks; log it once."""
+        if problem not in (None, self.problem):
+            log.error("the release that the alias champion names is not served: %s", problem, exc_info=exc)
+        self.problem = problem
 
     def _look(self) -> None:
         self._registry = self._registry or self._make_registry()
-        champion, folder = self._registry.champion(), snapshot.current(self._settings)
+        champion, folder = self._ledgered.choose(self._registry.champion()), snapshot.current(self._settings)
         if champion is None or folder is None:
             self.problem = NO_CHAMPION if champion is None else NO_SNAPSHOT
             return
         wanted = (champion.version, folder.name)
         if self.live and wanted == (self.live.version, self.live.pager.snapshot.version):
-            self.problem = self._refused = None
+            self._note()
+            self._refused = None
+            self._tell(champion.problem)
             return
         self._polls_since_refusal += 1
         if wanted == self._refused and self._polls_since_refusal < RETRY_EVERY:
             return
         self._refused, self._polls_since_refusal = wanted, 0
-        self._swap(self._load(self._registry, champion.version, folder))
-        self.problem = self._refused = None
+        try:
+            self._swap(self._load(self._registry, champion, folder))
+        except Exception:
+            self._serve_last(self._registry, champion, folder)
+            raise
+        self._note()
+        self._refused = None
+        self._tell(champion.problem)
 
-    def _load(self, registry: Registry, version: int, folder: Path) -> Live:
+    def _serve_last(self, registry: Registry, champion: Choice, folder: Path) -> None:
+        """At a start at which the champion cannot be loaded: the release that served before."""
+        last = self._ledgered.served_last()
+        if self.live is None and last is not None and last.version != champion.version:
+            self._swap(self._load(registry, last, folder))
+
+    def _note(self) -> None:
+        """Write to the ledger, once a swap, what serves; the pages do not wait for it."""
+        if self.live and not self._is_noted:
+            pager = self.live.pager
+            self._ledgered.note_serving(self.live.version, pager.release.release_id, pager.snapshot.version)
+            self._is_noted = True
+
+    def _load(self, registry: Registry, chosen: Choice, folder: Path) -> Live:
+        version = chosen.version
         if self.live and self.live.version == version:
             release = self.live.pager.release
         else:
             with tempfile.TemporaryDirectory(prefix="marquee-release-") as into:
                 release = load_release(registry.download(version, Path(into)))
+        if release.release_id != chosen.release_id:
+            raise ReleaseError(
+                f"version {version} holds release {release.release_id} and the registry calls it {chosen.release_id}: "
+                "register the release again"
+            )
         pager = Pager(release, snapshot.MediaSnapshot.load(folder))
         pager.candidates(History())
         self._rows.open()
@@ -175,6 +207,7 @@ class Recommender:
             )
 
     def _swap(self, live: Live) -> None:
+        self._is_noted = False
         self.live = live
         log.info("serving release %s with snapshot %s", live.pager.release.release_id, live.pager.snapshot.version)
         # What a release is made of lives for weeks: the collector's passes over it are the page's worst 1 %.

@@ -124,3 +124,21 @@ SERVED = sa.Table(
     sa.Index("ix_served_features_requested_at", "requested_at"),
 )
 """The feature vectors that some pages were ranked by; ``features`` is what pipelines.features.vectors packs."""
+LEDGER = sa.Table(
+    "ledger",
+    METADATA,
+    sa.Column("sequence", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("at", Moment(), nullable=False),
+    sa.Column("event", sa.String(), nullable=False),
+    sa.Column("actor", sa.String(), nullable=False),
+    sa.Column("release_id", sa.String(), nullable=False),
+    sa.Column("version", sa.BigInteger()),
+    sa.Column("facts", sa.String(), nullable=False),
+    sa.Column("previous", sa.String(), nullable=False),
+    sa.Column("key_id", sa.String(), nullable=False),
+    sa.Column("hash", sa.String(), nullable=False),
+    sa.Column("signature", sa.String(), nullable=False),
+    sa.UniqueConstraint("previous", name="uq_ledger_previous"),
+)
+"""Who trained, judged, approved and served which release: pipelines.core.ledger's entries. Triggers refuse every
+change; ``facts`` is the very text that was hashed, which a JSON column would spell anew."""

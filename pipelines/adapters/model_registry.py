@@ -100,6 +100,11 @@ class ModelRegistry:
             held = (RegisteredRelease(int(v.version), v.tags.get("release_id", "")) for v in found)
             return sorted(held, reverse=True)
 
+    def version_of(self, release_id: str) -> int | None:
+        """The version that a release is, None where it is not registered."""
+        with self._answering():
+            return self._find(MODEL, release_id)
+
     def tags(self, version: int) -> dict[str, str]:
         """What stands on a version: release_id, watermark, verdict."""
         with self._answering(version):

@@ -37,5 +37,13 @@ class ReleaseError(MarqueeError):
     """A release is missing, incomplete or does not match its hashes."""
 
 
+class LedgerError(ReleaseError):
+    """The ledger was changed, or a line in it is not its writer's to write."""
+
+
+class MoveRefused(ReleaseError):
+    """A release may not be promoted, approved, refused or gone back to; the message says why."""
+
+
 class StackError(MarqueeError):
     """A server of the embedded stack did not start, answer or stop."""

@@ -61,6 +61,16 @@ def write(folder: Path, **content: Any) -> Manifest:
     return manifest
 
 
+def members(manifest: Manifest) -> dict[str, list[str]]:
+    """The files of a release by what they belong to: the folder (of a generator, its own), else the file itself."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(manifest.files):
+        parts = name.split("/")
+        depth = 2 if parts[0] == "generators" and len(parts) > 2 else 1
+        found.setdefault("/".join(parts[:depth]), []).append(name)
+    return found
+
+
 def verify(folder: Path) -> Manifest:
     """Read the manifest and check every file against it.
 

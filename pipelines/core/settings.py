@@ -27,6 +27,14 @@ class Settings(BaseSettings):
     api_url: str = "http://127.0.0.1:8000"
     api_key: SecretStr | None = None
     evidently_url: str | None = None
+    trainer_key: SecretStr | None = None
+    promoter_key: SecretStr | None = None
+    server_key: SecretStr | None = None
+    """Private keys, each only where its role signs; see pipelines.core.keys."""
+    trainer_public_key: str | None = None
+    promoter_public_key: str | None = None
+    server_public_key: str | None = None
+    """Public keys, several with commas between them: the present one and those that were retired."""
     champion_poll_seconds: float = 2.0
     engine: Literal["duckdb", "pyspark"] = "duckdb"
     """What computes the feature views: one machine, or Spark."""
@@ -61,6 +69,11 @@ class Settings(BaseSettings):
     def mlflow_address(self) -> str:
         """The tracking URI: a server where one is named, else the embedded SQLite file itself."""
         return self.mlflow_url or f"sqlite:///{self.root}/mlflow/mlflow.db"
+
+    @property
+    def keys_path(self) -> Path:
+        """Where the embedded profile keeps the signing keys that it made."""
+        return self.root / "keys"
 
     @property
     def api_key_path(self) -> Path:

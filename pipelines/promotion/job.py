@@ -1,11 +1,10 @@
 """The release step: judge what was staged, register it, and move the aliases that the verdict allows.
 
-The ledger's line is written before an alias moves, and everything can be run again: a step that was killed leaves
+The ledger's lines are written before an alias moves, and everything can be run again: a step that was killed leaves
 either nothing new or a release that the next run finds registered and finishes.
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,18 +13,17 @@ from typing import Any, Literal
 
 from pipelines.adapters.model_registry import CHALLENGER, CHAMPION, ModelRegistry, RegisteredRelease
 from pipelines.core import release as releases
+from pipelines.core import standing as standings
 from pipelines.core.errors import ReleaseError
 from pipelines.core.evidence import Evidence
+from pipelines.core.ledger import Draft, Entry
 from pipelines.core.release import Manifest
 from pipelines.core.settings import Settings
 from pipelines.metrics.classification import STATISTICS
-from pipelines.promotion import card, ledger
+from pipelines.promotion import card, ledger, moves
 from pipelines.promotion.comparison import figure
 from pipelines.promotion.gate import Verdict, decide
-from pipelines.promotion.ledger import Ledger
 from pipelines.promotion.policy import Policy, read
-
-DECIDED = "decided"
 
 
 @dataclass(frozen=True)
@@ -54,8 +52,11 @@ def release(
     actor: str,
     policy: Policy | None = None,
     force_alias: Literal["champion"] | None = None,
+    hold: bool = False,
 ) -> PromotionResult:
     """Judge and register the sealed folder ``staged``: alias challenger always, champion on promote or when forced.
+
+    With ``hold`` the champion stays until a person approved and ``moves.promote`` is called.
 
     ``champion_evidence`` is the present champion's on the same window; it may be None only where there is none, or
     where a person forces the alias. The release that already is champion is left as it is.
@@ -64,7 +65,7 @@ def release(
         ReleaseError: where the folder is not whole, the evidence is another release's, or a champion stands unscored.
     """
     manifest, registry = releases.verify(staged), ModelRegistry(settings)
-    standing = registry.champion()
+    standing = moves.champion(settings)
     if standing is not None and standing.release_id == manifest.release_id:
         return PromotionResult(*standing, Verdict("promote", ("it is the champion already",)), champion=True)
     _check_sides(manifest, evidence, champion_evidence, standing, force_alias)
@@ -72,12 +73,17 @@ def release(
     verdict = decide(evidence, champion_evidence, floor, policy, manifest.seed)
     version = registry.register(staged, manifest, _figures(evidence), {"verdict": verdict.verdict})
     _document(registry, version, manifest, verdict, evidence, floor)
-    champion = verdict.verdict == "promote" or force_alias == CHAMPION
-    facts = _facts(manifest, verdict, standing, force_alias)
-    _note(ledger.at_home(settings.root), manifest.release_id, version, facts, at=at, actor=actor)
+    facts = _facts(manifest, verdict, standing, force_alias, hold)
+    _note(
+        settings,
+        Draft(event="judged", at=at, actor=actor, release_id=manifest.release_id, version=version, facts=facts),
+    )
     registry.set_alias(CHALLENGER, version)
+    champion = (verdict.verdict == "promote" and not hold) or force_alias == CHAMPION
+    if force_alias == CHAMPION:
+        moves.approve(settings, manifest.release_id, at=at, actor=actor, reason="the alias was forced")
     if champion:
-        registry.set_alias(CHAMPION, version)
+        moves.promote(settings, manifest.release_id, at=at, actor=actor)
     return PromotionResult(version, manifest.release_id, verdict, champion)
 
 
@@ -128,15 +134,21 @@ def _document(
 
 
 def _facts(
-    manifest: Manifest, verdict: Verdict, standing: RegisteredRelease | None, force_alias: str | None
+    manifest: Manifest, verdict: Verdict, standing: RegisteredRelease | None, force_alias: str | None, hold: bool
 ) -> dict[str, Any]:
-    """What the ledger keeps of a decision: the whole verdict, and what stood before it."""
-    before = standing.release_id if standing else None
-    return {**verdict.as_dict(), "forced": force_alias, "before": before, "watermark": manifest.watermark.isoformat()}
+    """What the ledger keeps of a verdict: the whole of it, and what it was compared with."""
+    compared = {
+        standings.BEFORE: standing.release_id if standing else None,
+        "watermark": manifest.watermark.isoformat(),
+    }
+    return {**verdict.as_dict(), "forced": force_alias, standings.APPROVAL_NEEDED: hold, **compared}
 
 
-def _note(book: Ledger, release_id: str, version: int, facts: Mapping[str, Any], *, at: datetime, actor: str) -> None:
-    """Add the decision to the ledger, unless its last line on this release says the same."""
-    before = ledger.last(book.read(), release_id)
-    if before is None or before.facts != facts:
-        book.append(DECIDED, at=at, actor=actor, release_id=release_id, version=version, facts=facts)
+def _note(settings: Settings, draft: Draft) -> None:
+    """Add the verdict to the ledger, unless its last verdict on this release says the same."""
+
+    def wanted(entries: list[Entry]) -> Draft | None:
+        last = next((e for e in reversed(entries) if (e.event, e.release_id) == ("judged", draft.release_id)), None)
+        return None if last is not None and last.facts == draft.facts else draft
+
+    ledger.append(settings, "promoter", wanted)

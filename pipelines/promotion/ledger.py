@@ -1,109 +1,144 @@
-"""The ledger: who released what, what the gate said, which alias moved. Lines of JSON, only ever added.
+"""The ledger as promotion uses it: opened, checked at every read and before every line, signed with the right key."""
 
-Each line carries the hash of the line before it, so that a line that is changed, lost or moved shows in ``read``.
-"""
-
-import fcntl
-import hashlib
-import os
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from pipelines.core.config import Config
-from pipelines.core.errors import ReleaseError, SettingsError
+from pipelines.adapters.ledger_store import LedgerStore, Wanted
+from pipelines.adapters.model_registry import ModelRegistry
+from pipelines.core import keys
+from pipelines.core.errors import LedgerError, ReleaseError, SettingsError
+from pipelines.core.ledger import Draft, Entry, check
+from pipelines.core.settings import Settings
 
 FILE = "ledger.jsonl"
-FIRST = "0" * 64
+"""Where the ledger lay before it had a table: imported once, then renamed."""
+IMPORTED = "imported"
+ANCHOR = "ledger"
+"""The tag of a version in MLflow that names the line which last moved it."""
 
 
-class Entry(Config):
-    """One line. ``hash`` covers everything else in it, ``previous`` included."""
-
-    sequence: int
-    at: datetime
-    event: str
-    actor: str
-    release_id: str
-    version: int
-    facts: dict[str, Any]
-    previous: str
-    hash: str = ""
-
-    def digest(self) -> str:
-        return hashlib.sha256(self.model_dump_json(exclude={"hash"}).encode()).hexdigest()
+def read(settings: Settings) -> list[Entry]:
+    """Every line, checked, the oldest first; LedgerError where the ledger was changed."""
+    with _opened(settings) as store:
+        entries = store.read()
+    check(entries, keys.trust(settings))
+    return entries
 
 
-class Ledger:
-    """The ledger at ``path``; the file appears with its first line."""
+def append(settings: Settings, role: keys.Role, wanted: Wanted) -> Entry | None:
+    """Check the lines so far, ask ``wanted`` what to add to them, and add it; nobody else writes meanwhile."""
+    trust, signer = keys.trust(settings), keys.signer(settings, role)
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def checked(entries: list[Entry]) -> Draft | None:
+        check(entries, trust)
+        return wanted(entries)
 
-    def append(
-        self, event: str, *, at: datetime, actor: str, release_id: str, version: int, facts: Mapping[str, Any]
-    ) -> Entry:
-        """Add one line and wait until the disk holds it. Writers take turns; a line cut off by a kill is dropped."""
-        if at.tzinfo is None:
-            raise SettingsError(f"the time {at} has no zone: give a time in UTC")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a+b") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            entries = self._parse(_whole_lines(handle))
-            previous = entries[-1].hash if entries else FIRST
-            about = {"event": event, "actor": actor, "release_id": release_id, "version": version, "facts": dict(facts)}
-            entry = Entry(sequence=len(entries), at=at, previous=previous, **about)
-            entry = entry.model_copy(update={"hash": entry.digest()})
-            handle.write(entry.model_dump_json().encode() + b"\n")
-            handle.flush()
-            os.fsync(handle.fileno())
-        return entry
-
-    def read(self) -> list[Entry]:
-        """Every line, the oldest first.
-
-        Raises:
-            ReleaseError: naming the first line that does not follow from the one before it.
-        """
-        if not self.path.exists():
-            return []
-        return self._parse(self.path.read_bytes().rpartition(b"\n")[0])
-
-    def _parse(self, text: bytes) -> list[Entry]:
-        entries: list[Entry] = []
-        for number, line in enumerate(text.splitlines()):
-            try:
-                entry = Entry.model_validate_json(line)
-            except ValueError as exc:
-                raise ReleaseError(self._broken(number)) from exc
-            before = entries[-1].hash if entries else FIRST
-            if (entry.sequence, entry.previous, entry.hash) != (number, before, entry.digest()):
-                raise ReleaseError(self._broken(number))
-            entries.append(entry)
-        return entries
-
-    def _broken(self, number: int) -> str:
-        return (
-            f"{self.path} line {number + 1} does not follow from the line before it: the ledger was changed; "
-            "restore it from a backup before releasing anything"
-        )
+    with _opened(settings) as store:
+        return store.append(checked, signer)
 
 
-def _whole_lines(handle: IO[bytes]) -> bytes:
-    """The finished lines; what a killed writer left after them is cut off."""
-    handle.seek(0)
-    whole, newline, rest = handle.read().rpartition(b"\n")
-    if rest:
-        handle.truncate(len(whole) + len(newline))
-    return whole
+def bring_in(settings: Settings) -> None:
+    """Import the ledger of an older Marquee, where there is one, before the API asks who may serve."""
+    if (settings.root / FILE).exists():
+        read(settings)
 
 
-def last(entries: list[Entry], release_id: str) -> Entry | None:
-    """The latest line on a release."""
-    return next((e for e in reversed(entries) if e.release_id == release_id), None)
+@dataclass(frozen=True)
+class Checked:
+    """How many lines there are, the last one's number and hash, and how many versions in MLflow name one.
+
+    ``anchors`` is None where MLflow did not answer.
+    """
+
+    entries: int
+    head: str | None
+    anchors: int | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
 
 
-def at_home(root: Path) -> Ledger:
-    """The ledger of a Marquee home."""
-    return Ledger(root / FILE)
+def anchor(entry: Entry) -> str:
+    """What a version in MLflow keeps of the line that moved it, so that lines cut off at the end are missed."""
+    return f"{entry.sequence}:{entry.hash}"
+
+
+def verify(settings: Settings) -> Checked:
+    """Check every line, with the keys of every role, and that each line which a version in MLflow names is there.
+
+    Raises:
+        LedgerError: naming the first line that is wrong or gone. SettingsError: a role's public key is not known here.
+    """
+    unknown = [role for role in keys.ROLES if role not in keys.trust(settings)]
+    if unknown:
+        raise SettingsError(f"set {', '.join(f'MARQUEE_{role.upper()}_PUBLIC_KEY' for role in unknown)}: {keys.HOW}")
+    entries = read(settings)
+    held = {anchor(entry) for entry in entries}
+    named = _anchors(settings)
+    for version, told in sorted((named or {}).items()):
+        if told not in held:
+            number = told.partition(":")[0]
+            raise LedgerError(
+                f"ledger entry {number}, which version {version} in MLflow names, is gone or another one: "
+                "the ledger was changed; restore it from a backup before releasing anything"
+            )
+    return Checked(len(entries), anchor(entries[-1]) if entries else None, None if named is None else len(named))
+
+
+def _anchors(settings: Settings) -> dict[int, str] | None:
+    registry = ModelRegistry(settings)
+    try:
+        told = {release.version: registry.tags(release.version).get(ANCHOR) for release in registry.releases()}
+    except ReleaseError:
+        return None
+    return {version: text for version, text in told.items() if text}
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[LedgerStore]:
+    with LedgerStore(settings.event_store_address) as store:
+        store.migrate()
+        old = settings.root / FILE
+        if old.exists():
+            _import(store, old, keys.signer(settings, "promoter"))
+        yield store
+
+
+def _import(store: LedgerStore, path: Path, signer: keys.Signer) -> None:
+    """Bring in the lines of a file, each once, signed by the promoter who vouches for them; then set the file aside."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            told = json.loads(line)
+            wanted = [*_as_drafts(told)]
+        except (ValueError, KeyError, TypeError) as exc:
+            raise LedgerError(
+                f"{path} holds a line that cannot be read: mend or move the file, then try again"
+            ) from exc
+        for draft in wanted:
+            store.append(partial(_unless_in, draft), signer)
+    path.rename(path.with_name(f"{path.name}.{IMPORTED}"))
+
+
+def _as_drafts(told: Mapping[str, Any]) -> Iterator[Draft]:
+    """A decision of the old ledger as the verdict, the approval where it was forced, and the promotion that it was."""
+    facts = {**told["facts"], IMPORTED: told["hash"]}
+    about = {"at": datetime.fromisoformat(told["at"]), "actor": told["actor"], "release_id": told["release_id"]}
+    about["version"] = told["version"]
+    yield Draft(event="judged", facts=facts, **about)
+    if told["facts"].get("forced"):
+        yield Draft(event="approved", facts={"reason": "forced", IMPORTED: told["hash"]}, **about)
+    if told["facts"].get("forced") or told["facts"]["verdict"] == "promote":
+        before = told["facts"].get("before")
+        yield Draft(event="promoted", facts={"before": before, "reason": None, IMPORTED: told["hash"]}, **about)
+
+
+def _unless_in(draft: Draft, entries: list[Entry]) -> Draft | None:
+    named = (draft.event, draft.facts[IMPORTED])
+    return None if any((e.event, e.facts.get(IMPORTED)) == named for e in entries) else draft

@@ -139,7 +139,13 @@ def save(ranker: FittedRanker, method: str, into: Path) -> None:
 
 def load(release: Path) -> FittedRanker:
     """The ranker of a release; ReleaseError names a method that this version does not know."""
+    held = method_of(release)
+    if held not in FITTED:
+        raise ReleaseError(f"{release} holds ranker {held!r}, which is not one of {', '.join(FITTED)}")
+    return FITTED[held].load(release / FOLDER)
+
+
+def method_of(release: Path) -> str:
+    """The name of the method of a release's ranker."""
     stored: dict[str, Any] = json.loads((release / FOLDER / FILE).read_text(encoding="utf-8"))
-    if stored["method"] not in FITTED:
-        raise ReleaseError(f"{release} holds ranker {stored['method']!r}, which is not one of {', '.join(FITTED)}")
-    return FITTED[stored["method"]].load(release / FOLDER)
+    return str(stored["method"])

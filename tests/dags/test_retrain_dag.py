@@ -92,9 +92,17 @@ def test_it_registers_one_release_with_a_verdict_and_notes_it_in_the_ledger(trai
     verdict = trained.registry.tags(held.version)["verdict"]
     assert verdict in ("promote", "reject", "inconclusive")
     assert trained.registry.champion() == (held if verdict == "promote" else None)
-    (line,) = ledger.at_home(trained.settings.root).read()
-    assert (line.release_id, line.version, line.facts["verdict"]) == (held.release_id, held.version, verdict)
-    assert line.actor.startswith("retrain manual__")
+    made, judged, *moved = ledger.read(trained.settings)
+    assert (made.event, made.release_id, made.facts["watermark"]) == (
+        "trained",
+        held.release_id,
+        str(LAST - timedelta(days=TEST_DAYS)),
+    )
+    assert (judged.event, judged.version, judged.facts["verdict"]) == ("judged", held.version, verdict)
+    assert [e.event for e in moved] == (["promoted"] if verdict == "promote" else [])
+    assert all(
+        e.actor.startswith("retrain manual__") and e.release_id == held.release_id for e in (made, judged, *moved)
+    )
 
 
 def test_the_registered_release_is_whole_and_is_of_days_before_its_test(trained, tmp_path):
@@ -120,7 +128,7 @@ def test_the_watermark_moves_and_a_second_run_is_skipped_and_doubles_nothing(tra
     later = dict.fromkeys(TASKS, "skipped") | {"plan": "success"}
     assert trained.second == {"state": "success", "tasks": later}
     assert len(trained.registry.releases()) == 1
-    assert len(ledger.at_home(trained.settings.root).read()) == 1
+    assert [e.event for e in ledger.read(trained.settings)].count("judged") == 1
 
 
 def test_the_training_set_has_every_impression_once(trained):

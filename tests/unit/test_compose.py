@@ -149,3 +149,17 @@ def test_the_api_image_installs_neither_airflow_nor_torch(dockerfile: str) -> No
 def test_images_and_set_up_use_the_same_uv(dockerfile: str) -> None:
     script = (ROOT / "marquee" / "setup.sh").read_text(encoding="utf-8")
     assert re.findall(r"uv==([\d.]+)", dockerfile) == re.findall(r"^UV_VERSION=([\d.]+)$", script, flags=re.MULTILINE)
+
+
+def test_only_airflow_can_sign_a_promotion_and_the_api_can_verify_it(services: dict[str, Any]) -> None:
+    private = {
+        name: {k for k in environment_of(of) if re.fullmatch(r"MARQUEE_[A-Z]+ER_KEY", k)}
+        for name, of in services.items()
+    }
+    assert private["api"] == {"MARQUEE_SERVER_KEY"}
+    assert private["airflow-scheduler"] == {"MARQUEE_TRAINER_KEY", "MARQUEE_PROMOTER_KEY"}
+    assert {name for name, held in private.items() if "MARQUEE_PROMOTER_KEY" in held} == {
+        name for name in services if name.startswith("airflow-")
+    }
+    for name in ("api", "airflow-scheduler"):
+        assert "MARQUEE_PROMOTER_PUBLIC_KEY" in environment_of(services[name])

@@ -9,6 +9,7 @@ import pytest
 from marquee import demo, demo_report, rest
 from marquee.airflow_api import Airflow, Run, TaskRun
 from pipelines.core.errors import StackError
+from pipelines.core.ledger import Draft
 from pipelines.core.settings import Settings
 from pipelines.promotion import ledger
 
@@ -60,11 +61,13 @@ def test_a_run_that_skipped_its_last_task_ends_the_demo_at_once_because_it_wakes
 def test_it_says_why_the_gate_promoted_nothing(tmp_path) -> None:
     settings = Settings(home=tmp_path)
     assert "nothing was judged" in (demo_report.why_no_champion(settings) or "")
-    book, facts = ledger.at_home(tmp_path), {"verdict": "inconclusive", "reasons": ["page.ndcg@10 is too close"]}
-    at = datetime(2026, 1, 1, tzinfo=UTC)
-    book.append("decided", at=at, actor="demo", release_id="abc", version=1, facts=facts)
+    facts = {"verdict": "inconclusive", "reasons": ["page.ndcg@10 is too close"]}
+    about = {"event": "judged", "at": datetime(2026, 1, 1, tzinfo=UTC), "actor": "demo"}
+    judged = Draft(release_id="abc", facts=facts, **about)
+    ledger.append(settings, "promoter", lambda _: judged)
     assert "inconclusive: page.ndcg@10 is too close" in (demo_report.why_no_champion(settings) or "")
-    book.append("decided", at=at, actor="demo", release_id="def", version=2, facts={**facts, "verdict": "promote"})
+    better = Draft(release_id="def", facts={**facts, "verdict": "promote"}, **about)
+    ledger.append(settings, "promoter", lambda _: better)
     assert demo_report.why_no_champion(settings) is None
 
 

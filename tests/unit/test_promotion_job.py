@@ -98,9 +98,11 @@ def test_the_first_release_above_popularity_becomes_champion(settings, stage):
     assert result.champion
     assert registry.champion() == registry.alias("challenger") == (result.version, result.release_id)
     assert registry.tags(result.version)["verdict"] == "promote"
-    (line,) = ledger.at_home(settings.root).read()
-    assert (line.actor, line.at, line.release_id) == ("ada", AT, result.release_id)
-    assert (line.facts["verdict"], line.facts["before"]) == ("promote", None)
+    judged, promoted = ledger.read(settings)
+    assert [(e.event, e.actor, e.at, e.release_id, e.version) for e in (judged, promoted)] == [
+        (event, "ada", AT, result.release_id, result.version) for event in ("judged", "promoted")
+    ]
+    assert (judged.facts["verdict"], judged.facts["before"], promoted.facts["before"]) == ("promote", None, None)
 
 
 def test_better_equal_and_worse_challengers_move_the_champion_only_when_better(settings, stage):
@@ -111,7 +113,8 @@ def test_better_equal_and_worse_challengers_move_the_champion_only_when_better(s
     assert registry.alias("challenger").release_id == worse.release_id
     better = run(settings, stage(4), 0.2, 0.1)
     assert registry.champion() == (better.version, better.release_id)
-    assert [e.facts["before"] for e in ledger.at_home(settings.root).read()] == [None, *[first.release_id] * 3]
+    judged = [e for e in ledger.read(settings) if e.event == "judged"]
+    assert [e.facts["before"] for e in judged] == [None, *[first.release_id] * 3]
 
 
 def test_a_release_step_that_runs_again_changes_nothing(settings, stage):
@@ -126,7 +129,7 @@ def test_a_release_step_that_runs_again_changes_nothing(settings, stage):
     rejected = [run(settings, folder, 0.0, 0.1) for folder in [stage(2)] for _ in range(2)]
     assert rejected[0] == rejected[1]
     assert len(registry.releases()) == 2
-    assert len(ledger.at_home(settings.root).read()) == 2
+    assert [e.event for e in ledger.read(settings)] == ["judged", "promoted", "judged"]
 
 
 def test_a_step_killed_before_the_alias_moved_is_finished_by_the_next(settings, stage, monkeypatch):
@@ -142,7 +145,7 @@ def test_a_step_killed_before_the_alias_moved_is_finished_by_the_next(settings, 
     assert ModelRegistry(settings).champion() is None
     result = run(settings, folder, 0.1)
     assert ModelRegistry(settings).champion() == (result.version, result.release_id)
-    assert len(ledger.at_home(settings.root).read()) == 1
+    assert [e.event for e in ledger.read(settings)] == ["judged", "promoted"]
 
 
 def test_card_verdict_and_evidence_lie_beside_the_release(settings, stage, tmp_path):
@@ -167,7 +170,7 @@ def test_a_changed_folder_is_never_registered(settings, stage):
     with pytest.raises(ReleaseError, match=r"model\.txt was changed"):
         run(settings, folder, 0.1)
     assert ModelRegistry(settings).releases() == []
-    assert not (settings.root / ledger.FILE).exists()
+    assert ledger.read(settings) == []
 
 
 def test_a_champion_that_was_not_scored_is_not_replaced(settings, stage):
@@ -187,5 +190,7 @@ def test_a_person_can_force_the_alias_and_the_ledger_says_so(settings, stage):
     assert forced.verdict.verdict == "reject"
     assert forced.champion
     assert ModelRegistry(settings).champion().release_id == forced.release_id
-    line = ledger.at_home(settings.root).read()[-1]
-    assert (line.actor, line.facts["verdict"], line.facts["forced"]) == ("grace", "reject", "champion")
+    judged, approved, promoted = ledger.read(settings)[-3:]
+    assert (judged.actor, judged.facts["verdict"], judged.facts["forced"]) == ("grace", "reject", "champion")
+    assert (approved.event, approved.facts["reason"]) == ("approved", "the alias was forced")
+    assert promoted.event == "promoted"

@@ -26,10 +26,12 @@ import uvicorn
 from pipelines.adapters.event_tables import RECORDED
 from pipelines.candidates.popularity import FittedPopularity
 from pipelines.core import release
+from pipelines.core.ledger import Draft
 from pipelines.core.settings import Settings
 from pipelines.core.tables import TIME
 from pipelines.features import catalogue, kept, sequence, stream
 from pipelines.features.pairs import MEDIA_NEEDS
+from pipelines.promotion import ledger
 from pipelines.ranking import job as ranking
 from pipelines.ranking.logistic import Logistic
 from serving.app import create_app
@@ -121,14 +123,21 @@ class Shelf:
     """A registry of folders: version -> folder. ``alias`` is the champion's version."""
 
     root: Path
+    settings: Settings
     alias: int | None = None
     downloads: list[int] = field(default_factory=list)
+    ids: dict[int, str] = field(default_factory=dict)
 
-    def add(self, version: int, seed: int = 1) -> str:
-        return make_release(self.root / str(version), seed)
+    def add(self, version: int, seed: int = 1, verdict: str = "promote") -> str:
+        """A release, of which the gate said ``verdict``."""
+        self.ids[version] = make_release(self.root / str(version), seed)
+        about = {"actor": "the gate", "release_id": self.ids[version], "version": version}
+        judged = Draft(event="judged", at=NOON, facts={"verdict": verdict, "before": None}, **about)
+        ledger.append(self.settings, "promoter", lambda entries: judged)
+        return self.ids[version]
 
     def champion(self) -> Any:
-        return SimpleNamespace(version=self.alias) if self.alias else None
+        return SimpleNamespace(version=self.alias, release_id=self.ids[self.alias]) if self.alias else None
 
     def download(self, version: int, into: Path) -> Path:
         self.downloads.append(version)
@@ -213,8 +222,8 @@ def over_http(app: Any) -> Iterator[str]:
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[Api]:
     settings = Settings(home=folder / "home", champion_poll_seconds=0.02, feature_log_share=1.0)
-    shelf, rows = Shelf(folder / "shelf"), Rows()
-    recommender = Recommender(settings, registry=lambda: shelf, features=lambda: rows)
+    shelf, rows = Shelf(folder / "shelf", settings), Rows()
+    recommender = Recommender(settings, clock=lambda: NOON, registry=lambda: shelf, features=lambda: rows)
     with over_http(create_app(settings, recommender, clock=lambda: NOON)) as address:
         key = {"X-API-Key": settings.api_key_path.read_text(encoding="utf-8")}
         with httpx.Client(base_url=address, headers=key, timeout=20) as client:
