@@ -44,9 +44,10 @@ def _figure(figure: Mapping[str, float] | None) -> str:
 
 
 def _lift(figure: Mapping[str, float | None]) -> str:
-    if any(figure[part] is None for part in ("value", "low", "high")):
+    value, low, high = (figure[part] for part in ("value", "low", "high"))
+    if value is None or low is None or high is None:
         return "no figure"
-    return "{value:+.4f} [{low:+.4f}, {high:+.4f}]".format(**figure)
+    return f"{value:+.4f} [{low:+.4f}, {high:+.4f}]"
 
 
 def chart(found: Mapping[str, Any]) -> str:

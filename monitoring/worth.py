@@ -128,7 +128,7 @@ def _window(release: LoadedRelease) -> Window:
 def _fetch(settings: Settings, release_id: str) -> LoadedRelease:
     """A release from the registry; ReleaseError where it is not there."""
     registry = ModelRegistry(settings)
-    version = next((held.version for held in registry.releases() if held.release_id == release_id), None)
+    version = registry.version_of(release_id)
     if version is None:
         raise ReleaseError(f"release {release_id} is not registered: its pages cannot be made again")
     folder: Path = registry.download(version, settings.root / "releases")

@@ -125,16 +125,8 @@ def promotions(entries: Iterable[Line], primary: str) -> list[Gain]:
         if entry.event == JUDGED:
             judged[entry.release_id] = entry.facts
         elif entry.event == PROMOTED and entry.release_id in judged and entry.release_id not in found:
-            facts = judged[entry.release_id]
-            before = entry.facts.get("before", facts.get("before"))
-            gain = of_verdict(
-                facts,
-                primary,
-                release_id=entry.release_id,
-                before=before,
-                decided=entry.at.isoformat(),
-                promoted=True,
-            )
+            facts, about = judged[entry.release_id], {"release_id": entry.release_id, "decided": entry.at.isoformat()}
+            gain = of_verdict(facts, primary, before=facts.get("before"), promoted=True, **about)
             found |= {entry.release_id: gain} if gain else {}
     return list(found.values())
 

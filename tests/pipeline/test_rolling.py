@@ -9,14 +9,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from monitoring import worth
 from pipelines import retraining, rolling
 from pipelines.core import days, release
 from pipelines.core.errors import DataError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.core.window import Window
+from pipelines.promotion import gains
 from pipelines.promotion import policy as policies
 from pipelines.promotion.gains import PAGE
+from pipelines.released import load_release
 from pipelines.rolling import RollingConfig
 from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.world import simulate
@@ -119,6 +122,24 @@ def test_each_release_learnt_from_nothing_that_was_known_later(found, home):
         learnt = [row for row in rows if row["split"] != "test"]
         assert {r["impression_id"] for r in learnt if r["watched"]} <= set(early["impression_id"].to_pylist())
         assert all(row["retrieval__at"] is None or row["retrieval__at"] <= row["event_timestamp"] for row in rows)
+
+
+def test_a_promotion_measured_again_from_the_ledger_was_worth_what_the_run_showed(found, home, monkeypatch):
+    settings = Settings(home=home)
+    second = found["weeks"][1]
+    folders = {
+        week["challenger"]: settings.root / "staging" / f"{week['first']}_{week['last']}" / retraining.RELEASE
+        for week in found["weeks"]
+    }
+    monkeypatch.setattr(worth, "_fetch", lambda _, release_id: load_release(folders[release_id]))
+    again = worth.page_gain(settings, gains.read(second["gain"]), None, policies.read(), seed=7)
+    assert again.as_dict() == pytest.approx(second["gain"]["realised"][PAGE])
+    following = gains.read(found["weeks"][2]["gain"])
+    with pytest.raises(DataError, match="no day with features follows"):
+        worth.page_gain(settings, following, None, policies.read(), seed=7)
+    of_rows = policies.read().model_copy(update={"primary": "ranker.auc"})
+    with pytest.raises(DataError, match=r"ranker\.auc is not of the page"):
+        worth.page_gain(settings, following, None, of_rows, seed=7)
 
 
 def test_days_that_come_later_change_nothing_before_them(found, world, tmp_path):

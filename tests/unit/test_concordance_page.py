@@ -181,3 +181,10 @@ def test_a_measure_that_nothing_has_is_refused(home, found):
     done = call("concordance", "--rolling", str(record), "--measure", "smiles")
     assert done.exit_code == 2
     assert "choose from page" in done.stderr
+
+
+def test_a_home_where_nothing_was_promoted_says_how_many_promotions_are_missing(home):
+    done = call("concordance")
+    assert done.exit_code == 0, done.output
+    assert "5 more are needed" in " ".join(done.stdout.split())
+    assert json.loads(call("concordance", "--json").stdout)["gains"] == []

@@ -102,7 +102,7 @@ def test_an_experiments_readout_is_told_beside_it(settings, lines):
 
 
 def test_a_release_that_is_not_registered_is_told_as_unmeasured(settings, lines, monkeypatch):
-    monkeypatch.setattr(worth.ModelRegistry, "releases", lambda self: [])
+    monkeypatch.setattr(worth.ModelRegistry, "version_of", lambda self, release_id: None)
     found = worth.collect(settings, lines, read_policy())
     assert PAGE not in found.gains[0].realised
     assert "release new is not registered" in found.unmeasured["new"]
