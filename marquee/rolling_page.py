@@ -51,16 +51,19 @@ def _lift(figure: Mapping[str, float | None]) -> str:
 
 
 def chart(found: Mapping[str, Any]) -> str:
-    """Weeks across, page NDCG@10 upwards: both lines with their intervals, the champion's broken where it changes."""
+    """Weeks across, page NDCG@10 upwards: both lines with their intervals, a dot and a name where a champion begins."""
     weeks = found["weeks"]
     drawn = [week[line] for week in weeks for line in ("page", "popularity") if week[line]]
     x = axes.across(-0.5, len(weeks) - 0.5)
-    y = axes.upwards(*axes.around([figure[part] for figure in drawn for part in ("low", "high")], zero=True))
+    y = axes.upwards(*axes.around([figure[part] for figure in drawn for part in ("low", "high")], spare=0.12))
     body = [
         *_legend(),
         *axes.rungs(y, 2),
         *_line(weeks, "popularity", POPULARITY, x, y),
-        *(part for _, own in groupby(weeks, lambda w: w["champion"]) for part in _reign(list(own), weeks, x, y)),
+        *_line(
+            [week for week in weeks if week["page"]], "page", CHAMPION, x, y, sum(not week["page"] for week in weeks)
+        ),
+        *(part for _, own in groupby(weeks, lambda w: w["champion"]) for part in _begin(next(own), weeks, x, y)),
         *_verdicts(weeks, x),
     ]
     notes = (
@@ -71,19 +74,23 @@ def chart(found: Mapping[str, Any]) -> str:
     return axes.picture("Page NDCG@10 of what served each week, beside popularity", body, notes)
 
 
-def _reign(own: list[Any], weeks: list[Any], x: axes.Axis, y: axes.Axis) -> list[str]:
-    """One champion's weeks and its name above the first of them."""
-    if not own[0]["page"]:
+def _begin(week: Mapping[str, Any], weeks: list[Any], x: axes.Axis, y: axes.Axis) -> list[str]:
+    """Where a champion began to serve, and its name."""
+    if not week["page"]:
         return []
-    first = weeks.index(own[0])
-    name = own[0]["champion"][:6]
-    top = min(y.place(week["page"]["high"]) for week in own) - 8
-    label = axes.text(x.place(first), top, name, anchor="middle", fill=CHAMPION, more=' font-size="11.5"')
-    return [*_line(own, "page", CHAMPION, x, y, first), label]
+    at, name = x.place(weeks.index(week)), week["champion"][:6]
+    return [
+        f'  <circle cx="{at}" cy="{y.place(week["page"]["value"])}" r="5" fill="{CHAMPION}"/>',
+        axes.text(
+            at, y.place(week["page"]["high"]) - 8, name, anchor="middle", fill=CHAMPION, more=' font-size="11.5"'
+        ),
+    ]
 
 
 def _line(weeks: list[Any], key: str, ink: str, x: axes.Axis, y: axes.Axis, first: int = 0) -> list[str]:
-    """The band, the line and a dot a week."""
+    """The band and the line of weeks that follow one another, from the one numbered ``first``; nothing for none."""
+    if not weeks:
+        return []
     places = [x.place(first + n) for n in range(len(weeks))]
     sides = {part: [y.place(week[key][part]) for week in weeks] for part in ("value", "low", "high")}
     if len(weeks) == 1:

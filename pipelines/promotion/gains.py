@@ -133,13 +133,15 @@ def promotions(entries: Iterable[Line], primary: str) -> list[Gain]:
 
 @dataclass(frozen=True)
 class Worth:
-    """What a unit of predicted gain became: mean realised / mean predicted of ``count`` promotions.
+    """What a unit of predicted gain became: mean realised / mean predicted of ``count`` decisions.
 
-    ``missing``: how many more are needed for a ratio, whose interval then is no longer NaN.
+    ``agreed``: how many of them became what they promised to be, better or worse. ``missing``: how many more are needed
+    for a ratio, which is NaN until then.
     """
 
     measure: str
     count: int
+    agreed: int
     missing: int
     ratio: Interval
 
@@ -148,22 +150,26 @@ class Worth:
         if self.missing:
             return (
                 f"{self.count} decision(s) over a champion with a realised gain of {self.measure}: {self.missing} more "
-                "are needed to say what a gate gain is worth"
+                f"are needed to say what a gate gain is worth ({self._signs})"
             )
         if not isfinite(self.ratio.low):
             return (
                 f"{self.count} decisions: their predicted gains are too near 0, as against their spread, to say what "
-                "one is worth"
+                f"one is worth ({self._signs})"
             )
         return (
             f"a predicted gain of 1 became {self.ratio.value:.2f} [{self.ratio.low:.2f}, {self.ratio.high:.2f}] of "
-            f"{self.measure}, over {self.count} decisions"
+            f"{self.measure}, over {self.count} decisions ({self._signs})"
         )
+
+    @property
+    def _signs(self) -> str:
+        return f"{self.agreed} of {self.count} were better or worse as predicted"
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        about = {"measure": self.measure, "count": self.count, "missing": self.missing, "told": self.describe()}
-        return about | {"ratio": _plain(self.ratio)}
+        about = {"measure": self.measure, "count": self.count, "agreed": self.agreed, "missing": self.missing}
+        return about | {"told": self.describe(), "ratio": _plain(self.ratio)}
 
 
 def worth(gains: Sequence[Gain], measure: str, *, least: int = LEAST, confidence: float = 0.95) -> Worth:
@@ -175,7 +181,10 @@ def worth(gains: Sequence[Gain], measure: str, *, least: int = LEAST, confidence
     kept = [pair for pair in pairs if isfinite(pair[0]) and isfinite(pair[1])]
     missing = max(0, least - len(kept))
     predicted, realised = ([pair[side] for pair in kept] for side in (0, 1))
-    return Worth(measure, len(kept), missing, NOTHING if missing else ratio_of_means(realised, predicted, confidence))
+    agreed = sum(promised * became > 0 for promised, became in kept)
+    return Worth(
+        measure, len(kept), agreed, missing, NOTHING if missing else ratio_of_means(realised, predicted, confidence)
+    )
 
 
 def over_a_champion(gains: Sequence[Gain]) -> list[Gain]:

@@ -112,7 +112,10 @@ def test_what_a_gain_was_worth_is_the_mean_realised_of_the_mean_predicted():
     found = worth([gain(0.01 * n, 0.005 * n) for n in range(2, 8)], PAGE)
     assert (found.count, found.missing) == (6, 0)
     assert found.ratio.as_dict() == pytest.approx({"value": 0.5, "low": 0.5, "high": 0.5})
-    assert "became 0.50 [0.50, 0.50] of page, over 6 decisions" in found.describe()
+    assert (
+        "became 0.50 [0.50, 0.50] of page, over 6 decisions (6 of 6 were better or worse as predicted)"
+        in found.describe()
+    )
     assert worth([gain(0.01, 0.01)] * 6, EXPERIMENT).count == 0
 
 
@@ -120,3 +123,4 @@ def test_predicted_gains_around_nothing_cannot_be_worth_anything_sure():
     found = worth([gain(value, 0.01) for value in (-0.02, 0.02, -0.01, 0.01, 0.0)], PAGE)
     assert (found.ratio.low, found.ratio.high) == (-inf, inf)
     assert "too near 0" in found.describe()
+    assert (found.count, found.agreed) == (5, 2)
