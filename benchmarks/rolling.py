@@ -3,8 +3,8 @@
 ``python benchmarks/rolling.py [--members N] [--weeks N]``: a world of so many members (made first, not counted) through
 ``pipelines.rolling`` as `marquee backtest --rolling` runs it: learning in one process, judging in another. A line a
 week, then the bar, the exit status being 1 where it is missed. Where others want more cores than the machine has, the
-clock is not ours alone: the bar is then held to the CPU seconds a week of the busier of the two processes, which is what
-two idle cores would need.
+clock is not ours alone: the bar is then held to the CPU seconds a week of the busier of the two processes, which is
+what two idle cores would need.
 """
 
 import argparse
