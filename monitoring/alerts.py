@@ -6,6 +6,8 @@ from typing import Literal
 
 from monitoring.concordance import Promise
 from monitoring.drift import Drift
+from pipelines.core import standing
+from pipelines.core.ledger import Entry
 
 Severity = Literal["act", "look"]
 Origin = Literal["served", "logged"]
@@ -19,6 +21,8 @@ CALIBRATION, FOLLOWS_BASE_RATE = "ranker_all_impressions.ece", {"ranker_all_impr
 
 _ACT = "run retrain on the latest days; if the new release is not promoted, roll back to the last champion"
 _NARROWED = "expected in part, since a page holds only what the champion ranks high; see page.ndcg@10, and logged days"
+_MOVED_BY_HAND = "ask who did it and why; promote or roll back by `marquee release`, which asks for a reason"
+_UNBACKED = "set the alias back, or have the release approved and promote it; docs/ledger.md says how"
 _WAIT = "run retrain, which fits and calibrates anew, if it stays so for two reports"
 
 
@@ -36,6 +40,22 @@ def raise_alerts(drifts: Sequence[Drift], promises: Sequence[Promise], rows: int
     """The alerts of one comparison, those to act on first; [] when everything is as it was."""
     found = [*_broken(drifts), *_lost(promises, origin), *_moved(drifts), *_thin(rows)]
     return sorted(found, key=lambda alert: alert.severity != "act")
+
+
+def of_alias(entries: Sequence[Entry]) -> list[Alert]:
+    """What the ledger's lines say of an alias that was moved in MLflow itself; [] where a promotion moved it last."""
+    last = standing.known_alias(entries)
+    if last is None or last.event != "alias_moved":
+        return []
+    named = "nothing" if last.version is None else f"version {last.version} ({last.release_id})"
+    value = f"moved in MLflow to {named} at {last.at.isoformat(timespec='seconds')}"
+    if last.facts.get(standing.ACCEPTED):
+        return [Alert("look", "alias champion", f"{value}: it may serve, and does", _MOVED_BY_HAND)]
+    champion = standing.champion(entries)
+    stays = f"{champion.release_id} stays" if champion else "nothing serves"
+    return [
+        Alert("act", "alias champion", f"{value}: {standing.word(entries, last.release_id)}, so {stays}", _UNBACKED)
+    ]
 
 
 def _broken(drifts: Sequence[Drift]) -> list[Alert]:

@@ -12,6 +12,7 @@ from pipelines.core.lake import Lake
 from pipelines.core.release import Manifest, verify
 from pipelines.core.settings import Settings
 from pipelines.core.window import Window
+from pipelines.promotion import moves
 
 _HORIZON = timedelta(days=3660)
 
@@ -27,12 +28,11 @@ class Champion:
 
 
 def current(settings: Settings) -> Champion:
-    """The champion, downloaded and verified; ReleaseError where there is none."""
-    registry = ModelRegistry(settings)
-    held = registry.champion()
+    """The ledger's champion, which is what serves, downloaded and verified; ReleaseError where there is none."""
+    held = moves.champion(settings)
     if held is None:
         raise ReleaseError("there is no champion to watch: run retrain until a release is promoted")
-    folder = registry.download(held.version, settings.root / "releases")
+    folder = ModelRegistry(settings).download(held.version, settings.root / "releases")
     manifest = verify(folder)
     return Champion(held.version, folder, manifest, Window(**manifest.settings["window"]))
 

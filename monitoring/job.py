@@ -12,13 +12,14 @@ import pandas as pd
 
 from monitoring import concordance, drift, online_metrics, summary
 from monitoring import report as evidently_report
-from monitoring.alerts import raise_alerts
+from monitoring.alerts import Alert, of_alias, raise_alerts
 from monitoring.champion import Champion, current, following_days
 from monitoring.following import Following, follow
 from pipelines.core import days
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.metrics.drift import Sketch
+from pipelines.promotion import ledger
 from pipelines.training_data.splits import FIT
 
 REFERENCE = "monitoring/reference.json"
@@ -91,12 +92,19 @@ def _summary(
         rows=len(found.rows),
         members=int(found.rows["user_id"].nunique()),
         at=at,
-        alerts=raise_alerts(drifts, promises, len(found.rows), found.origin),
+        alerts=_alerts(settings, found, drifts, promises),
         promises=promises,
         drifts=drifts,
         online=online_metrics.by_release(Lake(settings.lake_path), found.first, found.last),
         unmeasured=found.unmeasured,
     )
+
+
+def _alerts(
+    settings: Settings, found: Following, drifts: list[drift.Drift], promises: list[concordance.Promise]
+) -> list[Alert]:
+    raised = [*of_alias(ledger.read(settings)), *raise_alerts(drifts, promises, len(found.rows), found.origin)]
+    return sorted(raised, key=lambda alert: alert.severity != "act")
 
 
 def _draw(

@@ -68,7 +68,7 @@ class Ledgered:
         lags = not _is_known(alias, entries) and self._is_on_its_way(alias, entries)
         if not lags and not _is_known(alias, entries):
             entries = self._note_move(alias, entries)
-        if alias is not None and standing.warrant(entries, alias.release_id):
+        if alias is not None and _may_serve(alias, entries):
             return Choice(alias.version, alias.release_id)
         champion = standing.champion(entries)
         wrong = _wrong(alias, champion, entries)
@@ -129,8 +129,8 @@ class Ledgered:
             if alias is None:
                 facts |= {standing.ACCEPTED: False, "removed": True}
                 return self._draft("alias_moved", known.release_id if known else "", None, facts)
-            accepted = standing.warrant(entries, alias.release_id) is not None
-            return self._draft("alias_moved", alias.release_id, alias.version, facts | {standing.ACCEPTED: accepted})
+            facts |= {standing.ACCEPTED: _may_serve(alias, entries)}
+            return self._draft("alias_moved", alias.release_id, alias.version, facts)
 
         written = self._store.append(wanted, self._signer)
         if written is not None:
@@ -146,11 +146,17 @@ def _head(entries: Sequence[Entry]) -> tuple[int, str] | None:
     return (entries[-1].sequence, entries[-1].hash) if entries else None
 
 
+def _may_serve(alias: Named, entries: Sequence[Entry]) -> bool:
+    return standing.warrant(entries, alias.release_id) is not None
+
+
 def _is_known(alias: Named | None, entries: Sequence[Entry]) -> bool:
-    """Whether the ledger says of the alias what it names."""
+    """Whether the ledger says of the alias what it names, and of a move in MLflow whether it may be served."""
     known = standing.known_alias(entries)
     if known is None or alias is None:
         return alias is None and (known is None or known.version is None)
+    if known.event == "alias_moved" and known.facts.get(standing.ACCEPTED) is not _may_serve(alias, entries):
+        return False
     return (known.version, known.release_id) == (alias.version, alias.release_id)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from monitoring import champion, job, summary
+from monitoring import job, summary
 from monitoring.champion import Champion, following_days
 from monitoring.following import Following
 from pipelines.adapters.event_store import EventStore
@@ -18,11 +18,13 @@ from pipelines.core import release
 from pipelines.core.dataset import Dataset
 from pipelines.core.errors import DataError, ReleaseError
 from pipelines.core.lake import Lake
+from pipelines.core.ledger import Draft
 from pipelines.core.settings import Settings
 from pipelines.core.tables import IMPRESSIONS
 from pipelines.core.window import Window
 from pipelines.metrics.drift import sketch
 from pipelines.metrics.intervals import Interval
+from pipelines.promotion import ledger
 
 WINDOW = Window(
     fit_from=date(2022, 4, 1), calibrate_from=date(2022, 4, 8), test_from=date(2022, 4, 9), test_to=date(2022, 4, 10)
@@ -164,15 +166,17 @@ def test_days_asked_for_are_taken_or_refused_with_their_reason(settings):
         following_days(settings, WINDOW, "soon", "")
 
 
-class NoChampion:
-    def __init__(self, settings):
-        pass
-
-    def champion(self):
-        return None
-
-
-def test_without_a_champion_the_plan_says_what_to_run(settings, monkeypatch):
-    monkeypatch.setattr(champion, "ModelRegistry", NoChampion)
+def test_without_a_champion_the_plan_says_what_to_run(settings):
     with pytest.raises(ReleaseError, match="no champion to watch: run retrain"):
         job.plan(settings, "", "")
+
+
+def test_an_alias_that_was_moved_to_what_may_not_serve_is_the_first_alert(settings, held, met, monkeypatch):
+    moved = Draft(event="alias_moved", at=AT, actor="api", release_id="r2", version=2, facts={"accepted": False})
+    ledger.append(settings, "server", lambda _: moved)
+    monkeypatch.setattr(job, "current", lambda _: held)
+    monkeypatch.setattr(job, "follow", lambda *_, **__: met)
+    report = job.report(settings, {"first": FIRST.isoformat(), "last": LAST.isoformat()}, seed=1, at=AT)
+    first = report["alerts"][0]
+    assert (first["severity"], first["thing"]) == ("act", "alias champion")
+    assert "moved in MLflow to version 2 (r2)" in first["value"]

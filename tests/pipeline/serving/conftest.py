@@ -183,6 +183,9 @@ class Api:
     recommender: Recommender
     client: httpx.Client
 
+    def clock(self) -> datetime:
+        return NOON
+
     def page(self, user_id: str = "u1", **other: Any) -> dict[str, Any]:
         answer = self.client.post("/v1/page", json={"user_id": user_id} | other)
         assert answer.status_code == 200, answer.text
