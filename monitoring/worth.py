@@ -7,7 +7,7 @@ members, on what members watched of what the new champion showed them.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -144,18 +144,14 @@ def before_and_after(lake: Lake, before: str, after: str, *, seed: int) -> dict[
     begun = shown.loc[shown["release_id"] == after, "day"].min()
     if shown.empty or begun != begun:
         return {}
-    sums = {side: _sums(_near(shown, side, begun), watched) for side in (before, after)}
+    distance = (pd.to_datetime(shown["day"]) - pd.Timestamp(begun)).dt.days
+    near = {before: (distance >= -SPAN) & (distance < 0), after: (distance >= 0) & (distance < SPAN)}
+    sums = {side: _sums(shown[days & (shown["release_id"] == side)], watched) for side, days in near.items()}
     if any(side["sessions"].sum() == 0 for side in sums.values()):
         return {}
     members = sorted(set(sums[before].index) | set(sums[after].index))
     old, new = (sums[side].reindex(members, fill_value=0.0) for side in (before, after))
     return {name: _change(new, old, name, seed) for name in ONLINE}
-
-
-def _near(shown: pd.DataFrame, release_id: str, begun: date) -> pd.DataFrame:
-    own = shown[shown["release_id"] == release_id]
-    distance = (pd.to_datetime(own["day"]) - pd.Timestamp(begun)).dt.days
-    return own[(distance >= -SPAN) & (distance < SPAN)]
 
 
 def _change(new: pd.DataFrame, old: pd.DataFrame, name: str, seed: int) -> Interval:
