@@ -70,7 +70,8 @@ def collect(
     unmeasured: dict[str, str] = {}
     found = []
     for place, gain in enumerate(gains):
-        realised = {EXPERIMENT: readouts[gain.release_id]} if gain.release_id in (readouts or {}) else {}
+        readout = (readouts or {}).get(gain.release_id)
+        realised = {EXPERIMENT: readout} if readout else {}
         if gain.before:
             realised |= before_and_after(Lake(settings.lake_path), gain.before, gain.release_id, seed=seed)
         if pages:
@@ -103,8 +104,8 @@ def page_gain(settings: Settings, gain: Gain, until: str | None, policy: Policy,
     sitting = judgement.sitting(settings, window, rows, seed=seed, most=MOST_PAGES)
     ours, floor = sitting.lists(release, seed)
     theirs = sitting.lists(_fetch(settings, gain.before), seed)[0] if gain.before else floor
-    sides = (side["page"].values[metric] for side in (ours, theirs))
-    return paired_difference(*sides, seed, policy.resamples, policy.confidence)
+    mine, other = (side["page"].values[metric] for side in (ours, theirs))
+    return paired_difference(mine, other, seed, policy.resamples, policy.confidence)
 
 
 def _following(settings: Settings, release: LoadedRelease, after: LoadedRelease | None) -> Window:
