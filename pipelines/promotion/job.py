@@ -67,6 +67,7 @@ def release(
     manifest, registry = releases.verify(staged), ModelRegistry(settings)
     standing = moves.champion(settings)
     if standing is not None and standing.release_id == manifest.release_id:
+        moves.promote(settings, manifest.release_id, at=at, actor=actor)  # Its alias may not have followed yet.
         return PromotionResult(*standing, Verdict("promote", ("it is the champion already",)), champion=True)
     _check_sides(manifest, evidence, champion_evidence, standing, force_alias)
     policy = policy or read()
@@ -74,10 +75,12 @@ def release(
     version = registry.register(staged, manifest, _figures(evidence), {"verdict": verdict.verdict})
     _document(registry, version, manifest, verdict, evidence, floor)
     facts = _facts(manifest, verdict, standing, force_alias, hold)
-    _note(
+    noted = _note(
         settings,
         Draft(event="judged", at=at, actor=actor, release_id=manifest.release_id, version=version, facts=facts),
     )
+    if noted is not None:
+        registry.tag(version, {ledger.ANCHOR: ledger.anchor(noted)})
     registry.set_alias(CHALLENGER, version)
     champion = (verdict.verdict == "promote" and not hold) or force_alias == CHAMPION
     if force_alias == CHAMPION:
@@ -144,11 +147,11 @@ def _facts(
     return {**verdict.as_dict(), "forced": force_alias, standings.APPROVAL_NEEDED: hold, **compared}
 
 
-def _note(settings: Settings, draft: Draft) -> None:
+def _note(settings: Settings, draft: Draft) -> Entry | None:
     """Add the verdict to the ledger, unless its last verdict on this release says the same."""
 
     def wanted(entries: list[Entry]) -> Draft | None:
         last = next((e for e in reversed(entries) if (e.event, e.release_id) == ("judged", draft.release_id)), None)
         return None if last is not None and last.facts == draft.facts else draft
 
-    ledger.append(settings, "promoter", wanted)
+    return ledger.append(settings, "promoter", wanted)

@@ -20,7 +20,7 @@ FILE = "ledger.jsonl"
 """Where the ledger lay before it had a table: imported once, then renamed."""
 IMPORTED = "imported"
 ANCHOR = "ledger"
-"""The tag of a version in MLflow that names the line which last moved it."""
+"""The tag of a version in MLflow that names the promoter's last line on it."""
 
 
 def read(settings: Settings) -> list[Entry]:
@@ -66,7 +66,7 @@ class Checked:
 
 
 def anchor(entry: Entry) -> str:
-    """What a version in MLflow keeps of the line that moved it, so that lines cut off at the end are missed."""
+    """What a version in MLflow keeps of the promoter's last line on it, so that lines cut off at the end are missed."""
     return f"{entry.sequence}:{entry.hash}"
 
 

@@ -94,7 +94,8 @@ def refuse(settings: Settings, release_id: str, *, at: datetime, actor: str, rea
 
 def _say(settings: Settings, event: Event, release_id: str, *, at: datetime, actor: str, reason: str) -> Entry:
     _must_say(reason, f"what is {event}")
-    version = _version(ModelRegistry(settings), release_id)
+    registry = ModelRegistry(settings)
+    version = _version(registry, release_id)
     draft = Draft(event=event, at=at, actor=actor, release_id=release_id, version=version, facts={"reason": reason})
 
     def wanted(entries: list[Entry]) -> Draft:
@@ -103,7 +104,9 @@ def _say(settings: Settings, event: Event, release_id: str, *, at: datetime, act
             raise MoveRefused(f"release {release_id} is the champion: roll back first, then refuse it")
         return draft
 
-    return _written(settings, wanted)
+    entry = _written(settings, wanted)
+    registry.tag(version, {ledger.ANCHOR: ledger.anchor(entry)})
+    return entry
 
 
 def _move(

@@ -10,10 +10,10 @@ import pytest
 
 from pipelines.adapters.model_registry import MODEL, ModelRegistry
 from pipelines.core import release as releases
-from pipelines.core.errors import ReleaseError
+from pipelines.core.errors import MoveRefused, ReleaseError
 from pipelines.core.evidence import Evidence, rows
 from pipelines.core.settings import Settings
-from pipelines.promotion import job, ledger
+from pipelines.promotion import job, ledger, moves
 from pipelines.promotion.policy import Floor, Guardrail, Policy
 
 pytestmark = [
@@ -132,11 +132,14 @@ def test_a_release_step_that_runs_again_changes_nothing(settings, stage):
     assert [e.event for e in ledger.read(settings)] == ["judged", "promoted", "judged"]
 
 
-def test_a_step_killed_before_the_alias_moved_is_finished_by_the_next(settings, stage, monkeypatch):
-    folder = stage(1)
+@pytest.mark.parametrize("before", ["challenger", "champion"])
+def test_a_step_killed_before_an_alias_moved_is_finished_by_the_next(settings, stage, monkeypatch, before):
+    folder, move = stage(1), ModelRegistry.set_alias
 
-    def killed(*_):
-        raise KeyboardInterrupt
+    def killed(registry, alias, version):
+        if alias == before:
+            raise KeyboardInterrupt
+        move(registry, alias, version)
 
     with monkeypatch.context() as patch:
         patch.setattr(ModelRegistry, "set_alias", killed)
@@ -194,3 +197,14 @@ def test_a_person_can_force_the_alias_and_the_ledger_says_so(settings, stage):
     assert (judged.actor, judged.facts["verdict"], judged.facts["forced"]) == ("grace", "reject", "champion")
     assert (approved.event, approved.facts["reason"]) == ("approved", "the alias was forced")
     assert promoted.event == "promoted"
+
+
+def test_a_release_that_is_held_waits_for_a_person(settings, stage):
+    held = run(settings, stage(1), 0.1, hold=True)
+    assert (held.verdict.verdict, held.champion, ModelRegistry(settings).champion()) == ("promote", False, None)
+    with pytest.raises(MoveRefused, match="the gate said promote, and a person's approval is asked for"):
+        moves.promote(settings, held.release_id, at=AT, actor="ada")
+    moves.approve(settings, held.release_id, at=AT, actor="grace", reason="the pages look right")
+    moves.promote(settings, held.release_id, at=AT, actor="ada")
+    assert ModelRegistry(settings).champion() == moves.champion(settings) == (held.version, held.release_id)
+    assert ledger.verify(settings).anchors == 1

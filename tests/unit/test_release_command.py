@@ -22,7 +22,7 @@ from pipelines.ranking.logistic import Logistic
 def make(folder: Path, **changes: Any) -> str:
     popularity = folder / "generators" / "popularity"
     popularity.mkdir(parents=True)
-    FittedPopularity(np.array(["m1", "m2"]), np.arange(2), np.array([2, 1], dtype=np.float32)).save(popularity)
+    FittedPopularity(np.array(["m1", "m2"]), np.array([2, 1], dtype=np.float32)).save(popularity)
     rate = np.linspace(0, 1, 60)
     label = (rate > 0.5).astype(np.float64)
     fitted = Logistic().fit({"rate": rate}, label, np.ones(60), np.arange(60).astype(str), seed=1)
