@@ -11,6 +11,9 @@ again: each day's partition is replaced whole.
 them are overwritten, and how many minutes earlier refreshes let expect. `dry_run` goes on from there on a copy of the
 lake made of links: the same tasks run, `compute` returns what would be new, changed or the same, `publish` is skipped.
 
+**A backfill** computes and publishes like any run and wakes nothing: it skips `announce`, the task whose event starts
+`retrain`. Where it brought days that nothing was trained on, `reconcile` starts the one retraining that is due.
+
 **When it fails.** The message names the table and the day. Mend the data, clear the failed task, and it goes on.
 """
 
@@ -54,15 +57,22 @@ def refresh_features():
         return refreshing.compute(load(), interval)
 
     @task.run_if(lambda context: not context["params"]["dry_run"], skip_message="a dry run publishes nothing")
-    @task(outlets=[FEATURES])
+    @task
     def publish(interval: dict) -> str:
         from pipelines import refreshing
         from pipelines.core.settings import load
 
         return refreshing.publish(load(), interval)
 
+    @task.run_if(lambda context: context["dag_run"].run_type != "backfill", skip_message="a backfill wakes nothing")
+    @task(outlets=[FEATURES])
+    def announce(version: str) -> str:
+        return version
+
     interval = plan()
-    export_events(interval) >> compute(interval) >> publish(interval)
+    published = publish(interval)
+    export_events(interval) >> compute(interval) >> published
+    announce(published)
 
 
 refresh_features()

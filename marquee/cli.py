@@ -7,6 +7,7 @@ from typer.core import TyperGroup
 
 from marquee import (
     compact_command,
+    concordance_command,
     console,
     data_commands,
     evaluation_commands,
@@ -62,3 +63,4 @@ compact_command.register(app)
 skew_command.register(app)
 sources_command.register(app)
 tune_command.register(app)
+concordance_command.register(app)

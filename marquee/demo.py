@@ -113,7 +113,7 @@ def follow(airflow: Airflow, clock: Clock) -> list[Run]:
     spinner = console.notes().status("") if sys.stderr.isatty() else None
     with spinner or nullcontext():
         while True:
-            runs = airflow.runs()
+            runs = [run for run in airflow.runs() if run.dag_id in CHAIN]
             running = [task for run in runs for task in _tell(airflow, run, told, clock)]
             if spinner:
                 spinner.update(f"{clock.seconds:.0f} s  {', '.join(running) or 'waiting for the scheduler'}")

@@ -1,6 +1,7 @@
 """`marquee backtest`: what Marquee is worth on past days; with which features, over which windows, on ratings."""
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from enum import StrEnum
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from marquee import console, evaluation_pages
+from marquee import console, evaluation_pages, rolling_page
 from marquee.data_commands import Folder, Json, SourceName, empty_home
 from pipelines.core import settings as settings_module
 from pipelines.core.errors import DataError
@@ -30,7 +31,10 @@ def register(app: typer.Typer) -> None:
 def backtest(
     source: SourceName,
     path: Folder,
-    test_from: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Train before it, score from it on.")],
+    test_from: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Train before it, score from it on; with --rolling after three weeks."),
+    ] = None,
     test_to: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last day scored; the data's last by default.")
     ] = None,
@@ -52,6 +56,14 @@ def backtest(
         Path | None,
         typer.Option("--options", exists=True, dir_okay=False, help="The ranker's settings, from `marquee tune --to`."),
     ] = None,
+    rolling: Annotated[
+        bool,
+        typer.Option("--rolling", help="The true process: retrain each week, let the gate decide, serve the next."),
+    ] = False,
+    every: Annotated[
+        int | None, typer.Option(min=1, help="With --rolling: days from retraining to retraining; 7.")
+    ] = None,
+    picture: Annotated[Path | None, typer.Option(help="With --rolling: an SVG of the champions' history.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 7,
     home: Annotated[
         Path | None, typer.Option(help="An empty folder to keep everything in; thrown away by default.")
@@ -59,35 +71,60 @@ def backtest(
     as_json: Json = False,
 ) -> None:
     """Train on everything before a day and score the days from it on, in past time."""
-    asked = [name for name, on in (("--ablation", ablation), ("--ratings", ratings), ("--folds", folds)) if on]
-    if len(asked) > 1:
-        raise DataError(f"{' and '.join(asked)}: give one at a time")
-    if not folds and (gap or window is not WindowKind.expanding):
-        raise DataError("--window and --gap say how folds are made: give --folds too")
-    if group and not ablation:
-        raise DataError("--group says what an ablation leaves out: give --ablation too")
+    modes = {"--ablation": ablation, "--ratings": ratings, "--folds": folds, "--rolling": rolling}
+    mode = _one_of([name for name, on in modes.items() if on])
+    _belongs("--window and --gap say how folds are made", gap or window is not WindowKind.expanding, mode, "--folds")
+    _belongs("--group says what an ablation leaves out", group, mode, "--ablation")
+    _belongs("--every and --picture are of a run through the weeks", every or picture, mode, "--rolling")
+    if test_from is None and not rolling:
+        raise DataError("--test-from is missing: name the first day to score, or give --rolling")
     options: dict[str, Any] = {"number": folds, "kind": window.value, "gap_days": gap} if folds else {}
     options |= {"only": group} if group else {}
-    if asked and (ranker or settings_of_ranker):
-        raise DataError(f"--ranker and --options are of a plain backtest: leave out {asked[0]}")
+    _belongs_to_plain("--ranker and --options", ranker or settings_of_ranker, mode)
     options |= {"method": ranker} if ranker else {}
     options |= {"options": read_options(settings_of_ranker)} if settings_of_ranker else {}
-    run, show = _mode(asked[0] if asked else "")
+    options |= {"every": every or 7} if rolling else {}
+    run, show = _mode(mode)
     with empty_home(settings_module.load(), home, "backtest") as settings:
         figures = run(
             source.value,
             path,
             settings=settings,
-            test_from=test_from.date(),
+            test_from=_date(test_from),
             test_to=_date(test_to),
             seed=seed,
             say=console.say,
             **options,
         )
+    if picture:
+        drawn(picture, rolling_page.chart(figures))
     if as_json:
         console.result(figures)
     else:
-        show(f"{source} from {test_from.date()} on", figures)
+        show(f"{source} from {test_from.date()} on" if test_from else source.value, figures)
+
+
+def drawn(picture: Path, svg: str) -> None:
+    """Write a picture where it was asked for; its folder is made."""
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    picture.write_text(svg, encoding="utf-8")
+    console.say(f"drawn: {picture}")
+
+
+def _one_of(asked: list[str]) -> str:
+    if len(asked) > 1:
+        raise DataError(f"{' and '.join(asked)}: give one at a time")
+    return asked[0] if asked else ""
+
+
+def _belongs(what: str, given: object, mode: str, to: str) -> None:
+    if given and mode != to:
+        raise DataError(f"{what}: give {to} too")
+
+
+def _belongs_to_plain(what: str, given: object, mode: str) -> None:
+    if given and mode:
+        raise DataError(f"{what} are of a plain backtest: leave out {mode}")
 
 
 def read_options(path: Path) -> dict[str, Any]:
@@ -115,6 +152,8 @@ def _mode(asked: str) -> tuple[Run, Show]:
         from pipelines import cross_validation
 
         return cross_validation.run, evaluation_pages.folds
+    if asked == "--rolling":
+        return _rolling, rolling_page.show
     if asked == "--ratings":
         from pipelines import explicit
 
@@ -122,6 +161,23 @@ def _mode(asked: str) -> tuple[Run, Show]:
     from pipelines import backtest as backtests
 
     return backtests.run, evaluation_pages.figures
+
+
+def _rolling(source: str, path: Path, *, every: int, test_from: date | None, **given: Any) -> dict[str, Any]:
+    """The run through the weeks, with a bar that moves week by week."""
+    from pipelines import rolling
+
+    config = rolling.RollingConfig(every_days=every)
+    with console.progress("weeks", 100, unit="%") as bar:
+        return rolling.run(
+            source,
+            path,
+            config=config,
+            test_from=test_from,
+            ahead=(os.cpu_count() or 1) > 1,
+            advance=lambda done, of: bar(round(100 * done / of), f"{done} of {of}"),
+            **given,
+        )
 
 
 def _date(moment: datetime | None) -> date | None:

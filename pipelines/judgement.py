@@ -61,28 +61,45 @@ def _plain(figures: Figures) -> dict[str, Any]:
     return {part: {name: value.as_dict() for name, value in held.items()} for part, held in figures.items()}
 
 
+@dataclass(frozen=True)
+class Exam:
+    """What a judgement on some days asks: the training set's rows and the members who get a page. Made once, it serves
+    every release that is judged on them."""
+
+    rows: Any
+    sitting: "Sitting"
+
+
+def exam(settings: Settings, window: Window, *, seed: int, most_members: int = MOST_MEMBERS) -> Exam:
+    """The exam of the test days of ``window``.
+
+    At most ``most_members`` members get a page; where there are more, a seeded draw of them.
+    """
+    rows = Lake(settings.lake_path).read(f"training/{window.test_from}")
+    return Exam(rows, sitting(settings, window, rows, seed=seed, most=most_members))
+
+
 def judge(
     settings: Settings,
     folder: Path,
     window: Window,
     *,
     seed: int,
-    most_members: int = MOST_MEMBERS,
+    asked: Exam | None = None,
     clock: Callable[[], float] = perf_counter,
 ) -> Judgement:
     """Score the release in ``folder`` and the popularity floor on the test days of ``window``.
 
-    At most ``most_members`` members get a page; where there are more, a seeded draw of them. clock: seconds, to time
-    each page; its figures stand in the evidence alone, so that a release's own figures are the same every time.
+    ``asked``: the exam of that window and seed, where it was made already. clock: seconds, to time each page; its
+    figures stand in the evidence alone, so that a release's own figures are the same every time.
     """
-    release = load_release(folder)
-    rows = scored_by(settings, release, Lake(settings.lake_path).read(f"training/{window.test_from}"))
+    release, asked = load_release(folder), asked or exam(settings, window, seed=seed)
+    rows = scored_by(settings, release, asked.rows)
     scored, floor_scored = score_rows(release, rows), score_rows_by_popularity(rows)
-    seated = sitting(settings, window, rows, seed=seed, most=most_members)
-    answers = seated.answers(release, clock)
-    lists, floor_lists = seated.scored(answers, seed)
+    answers = asked.sitting.answers(release, clock)
+    lists, floor_lists = asked.sitting.scored(answers, seed)
     figures, popularity = row_figures(scored, seed), row_figures(floor_scored, seed)
-    slices = label({*scored.user_id, *seated.members}, facts(Lake(settings.lake_path), seated, rows))
+    slices = label({*scored.user_id, *asked.sitting.members}, facts(Lake(settings.lake_path), asked.sitting, rows))
     whole = {**answers.figures(), "release.size_mb": size_mb(folder)}
     whole["ranker_all_impressions.ece"] = figures["ranker_all_impressions"]["ece"].value
     counts = {

@@ -16,6 +16,8 @@ from pipelines.adapters.feature_store import FeatureStore
 from pipelines.adapters.model_registry import ModelRegistry
 from pipelines.candidates import job as candidates
 from pipelines.candidates import scores
+from pipelines.candidates.job import DAILY
+from pipelines.candidates.scores import CheckpointConfig
 from pipelines.core import days, release
 from pipelines.core.errors import DataError
 from pipelines.core.evidence import Evidence
@@ -25,7 +27,7 @@ from pipelines.core.release import Manifest
 from pipelines.core.settings import Settings
 from pipelines.core.window import Window
 from pipelines.features.catalogue import inputs
-from pipelines.judgement import Judgement, judge
+from pipelines.judgement import Judgement, exam, judge
 from pipelines.metrics.drift import sketch
 from pipelines.promotion import job as promotion
 from pipelines.promotion import ledger, moves
@@ -112,21 +114,35 @@ def staging(settings: Settings, window: Window) -> Path:
     return settings.root / "staging" / f"{window.test_from}_{window.test_to}"
 
 
-def build_training_set(settings: Settings, window: Window, *, seed: int) -> dict[str, Any]:
-    """Publish the window's training set, each row scored by generators fitted before its day; return its report."""
-    folder = staging(settings, window) / CHECKPOINTS
-    shutil.rmtree(folder, ignore_errors=True)
-    retrieval = candidates.checkpoints(settings, window, folder=folder, seed=seed)
-    return training_data.build(settings, window, seed, retrieval=retrieval)
+def build_training_set(
+    settings: Settings,
+    window: Window,
+    *,
+    seed: int,
+    kept: Path | None = None,
+    config: CheckpointConfig = DAILY,
+    known_by: datetime | None = None,
+) -> dict[str, Any]:
+    """Publish the window's training set, each row scored by generators fitted before its day; return its report.
+
+    ``kept`` holds fits of other windows of the same lake and seed, which are taken as they are: a fit is of its day.
+    Test rows are labelled as known before ``known_by``; None = by everything in the lake.
+    """
+    folder = kept or staging(settings, window) / CHECKPOINTS
+    if kept is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    retrieval = candidates.checkpoints(settings, window, folder=folder, seed=seed, config=config)
+    return training_data.build(settings, window, seed, known_by=known_by, retrieval=retrieval)
 
 
-def fit_generators(settings: Settings, window: Window, *, seed: int) -> None:
-    """Fit every generator into a fresh release folder; DataError when the training set is red."""
+def fit_generators(settings: Settings, window: Window, *, seed: int, kept: Path | None = None) -> None:
+    """Fit every generator into a fresh release folder, taking fits from ``kept``; DataError on a red training set."""
     require_green(training_data.report_of(settings, window))
     into = staging(settings, window) / RELEASE
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
-    candidates.fit(settings, window, into=into, seed=seed, folder=staging(settings, window) / CHECKPOINTS)
+    folder = kept or staging(settings, window) / CHECKPOINTS
+    candidates.fit(settings, window, into=into, seed=seed, folder=folder)
 
 
 def ranker_inputs(settings: Settings, method: str | None = None) -> list[str]:
@@ -209,7 +225,8 @@ def judge_challenger(settings: Settings, window: Window, *, seed: int, at: datet
     """
     folder = staging(settings, window)
     seal(settings, window, seed=seed, folder=folder / RELEASE)
-    judgement = judge(settings, folder / RELEASE, window, seed=seed)
+    asked = exam(settings, window, seed=seed)
+    judgement = judge(settings, folder / RELEASE, window, seed=seed, asked=asked)
     manifest = seal(settings, window, seed=seed, folder=folder / RELEASE, metrics=judgement.as_dict())
     replace(judgement.evidence, release_id=manifest.release_id).save(folder / CHALLENGER)
     judgement.floor.save(folder / FLOOR)
@@ -218,7 +235,7 @@ def judge_challenger(settings: Settings, window: Window, *, seed: int, at: datet
     champion = moves.champion(settings)
     if champion is not None and champion.release_id != manifest.release_id:
         held = ModelRegistry(settings).download(champion.version, settings.root / "releases")
-        judge(settings, held, window, seed=seed).evidence.save(folder / CHAMPION)
+        judge(settings, held, window, seed=seed, asked=asked).evidence.save(folder / CHAMPION)
     return judgement
 
 

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -121,6 +121,11 @@ class Lake:
             return None
         stored = json.loads(path.read_text(encoding="utf-8"))
         return Watermark(through=date.fromisoformat(stored["through"]), version=stored["version"])
+
+    def advanced_at(self, table: str) -> datetime | None:
+        """When the table's watermark was last written, UTC; None when it never was."""
+        path = self.root / table / "watermark.json"
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.exists() else None
 
     def advance(self, table: str, through: date) -> Watermark:
         """Note that the table is complete through that day. It never moves back; the version always moves on."""

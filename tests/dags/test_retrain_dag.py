@@ -65,13 +65,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory, ask_airflow) -> Trained:
 
 
 def test_a_dry_run_computes_and_skips_what_publishes(trained):
-    tasks = dict.fromkeys(("plan", "export_events", "compute"), "success") | {"publish": "skipped"}
+    tasks = dict.fromkeys(("plan", "export_events", "compute"), "success") | dict.fromkeys(
+        ("publish", "announce"), "skipped"
+    )
     assert trained.rehearsed == {"state": "success", "tasks": tasks}
     assert Lake(trained.settings.lake_path).watermark("features").version == 1
 
 
 def test_a_refresh_computes_every_day_loads_members_and_publishes_a_snapshot(trained):
-    tasks = ("plan", "export_events", "compute", "publish")
+    tasks = ("plan", "export_events", "compute", "publish", "announce")
     assert trained.refresh == {"state": "success", "tasks": dict.fromkeys(tasks, "success")}
     assert Lake(trained.settings.lake_path).watermark("features").through == LAST
     folder = snapshot.current(trained.settings)

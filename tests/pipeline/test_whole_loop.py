@@ -14,7 +14,7 @@ from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.core.window import Window
 from pipelines.evaluation.slices import BANDS, SLICES, UNKNOWN
-from pipelines.judgement import Judgement, judge
+from pipelines.judgement import Judgement, exam, judge
 from pipelines.metrics.reliability import gap
 from pipelines.promotion import policy as policies
 from pipelines.promotion.gate import decide
@@ -103,7 +103,9 @@ def judged(answer: dict[str, Any], home: Path) -> Judgement:
     pages = [5.0, *[0.1] * 38, 0.3]
     ticks = (tick for page in pages for tick in (0.0, page))
     window = Window.model_validate(answer["window"])
-    return judge(Settings(home=home), folder, window, seed=7, most_members=len(pages), clock=ticks.__next__)
+    settings = Settings(home=home)
+    asked = exam(settings, window, seed=7, most_members=len(pages))
+    return judge(settings, folder, window, seed=7, asked=asked, clock=ticks.__next__)
 
 
 def test_its_evidence_tells_members_apart_by_what_was_known_of_them(judged, home):
