@@ -23,8 +23,8 @@ def choice(default: str, options: list[str], meaning: str) -> Param:
 
 
 def fields(meaning: str) -> Param:
-    """Values by name, as JSON; empty unless given."""
-    return Param({}, type=["object", "null"], description=meaning)
+    """Values by name, as JSON; may be left empty."""
+    return Param(None, type=["null", "object"], description=meaning)
 
 
 def switch(meaning: str) -> Param:

@@ -6,9 +6,6 @@ vectors that the pages were ranked by are rebuilt as of each request.
 
 import json
 import shutil
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,11 +17,11 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-import uvicorn
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 from typer.testing import CliRunner
+from worlds import over_http, permitted
 
 from marquee.cli import app as command
 from monitoring import skew
@@ -34,12 +31,10 @@ from pipelines.adapters.feature_store import FeatureStore
 from pipelines.candidates.popularity import FittedPopularity
 from pipelines.core import release
 from pipelines.core.lake import Lake
-from pipelines.core.ledger import Draft
 from pipelines.core.settings import Settings
 from pipelines.features import catalogue, freshness, kept
 from pipelines.ingestion import job as ingestion
 from pipelines.ingestion.validate import CLOCKS_DIFFER
-from pipelines.promotion import ledger
 from pipelines.ranking import job as ranking
 from pipelines.ranking.logistic import Logistic
 from pipelines.simulation.config import WorldConfig
@@ -169,29 +164,12 @@ class Served:
 
 
 @contextmanager
-def over_http(app: Any) -> Iterator[str]:
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            while not server.started and thread.is_alive():
-                time.sleep(0.01)
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
-@contextmanager
 def serving(world: World, home: Path) -> Iterator[Served]:
     shutil.copytree(world.home, home)
     settings = Settings(home=home, feature_log_share=1.0, champion_poll_seconds=0.05)
     FeatureStore(settings).apply()
     release_id = release.verify(world.release).release_id
-    judged = Draft(event="judged", at=MORNING, actor="gate", release_id=release_id, facts={"verdict": "promote"})
-    ledger.append(settings, "promoter", lambda _: judged)
+    permitted(settings, release_id, MORNING)
     shelf = SimpleNamespace(
         champion=lambda: SimpleNamespace(version=1, release_id=release_id),
         download=lambda _, into: Path(shutil.copytree(world.release, into / "release")),

@@ -1,6 +1,9 @@
 """Random small worlds for contract tests: canonical rows, the lake that holds them, and its features through Feast."""
 
+import socket
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import uvicorn
 from hypothesis import strategies as st
 
 from pipelines.adapters.feature_store import FeatureStore
@@ -19,8 +23,10 @@ from pipelines.core import dataset as datasets
 from pipelines.core import days, tables
 from pipelines.core.dataset import Dataset, ExtraColumn
 from pipelines.core.lake import Lake
+from pipelines.core.ledger import Draft
 from pipelines.core.settings import Settings
 from pipelines.features import job
+from pipelines.promotion import ledger
 
 PLACES = (
     ("America/New_York", date(2024, 3, 7)),
@@ -276,3 +282,26 @@ def same(one: pd.DataFrame, other: pd.DataFrame, because: str) -> None:
             if left != right:
                 first.setdefault(name, f"{one[QUESTION].iloc[place].tolist()} {left!r}, {right!r}")
     assert not first, f"{', '.join(first)} {because}: {next(iter(first.values()))}"
+
+
+def permitted(settings: Settings, release_id: str, at: datetime) -> None:
+    """Write the line into the ledger that lets a release serve."""
+    judged = Draft(event="judged", at=at, actor="gate", release_id=release_id, facts={"verdict": "promote"})
+    ledger.append(settings, "promoter", lambda _: judged)
+
+
+@contextmanager
+def over_http(app: Any) -> Iterator[str]:
+    """The address at which the app answers until the block ends."""
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            while not server.started and thread.is_alive():
+                time.sleep(0.01)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
