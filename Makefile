@@ -7,7 +7,10 @@ SOURCE ?= world
 DATA ?=
 FEATURE_BENCHES := training_assembly materialisation online_row features_day
 MODEL_BENCHES := candidates retrieval two_tower ranking cold_start diversity plain_ranker candidate_quality world_quality retraining
+EVALUATION_BENCHES := evaluation_peers evaluation_metrics evaluation_bootstrap off_policy experiments
 KUAIRAND ?= $(wildcard ../shared/data/kuairand-pure)
+OPEN_BANDIT ?= $(wildcard ../shared/data/open-bandit-women)
+off_policy_of = $(OPEN_BANDIT)
 plain_ranker_of = $(KUAIRAND)
 candidate_quality_of = $(if $(KUAIRAND),kuairand --path $(KUAIRAND) --test-from 2022-04-29)
 
@@ -21,11 +24,11 @@ define measured
 endef
 HOST_ENV := DO_NOT_TRACK=1 MLFLOW_DISABLE_TELEMETRY=true
 
-.PHONY: help setup demo demo-gate up down status test test-browser test-spark check bench bench-features bench-models lock clean
+.PHONY: help setup demo demo-gate up down status test test-browser test-spark check bench bench-features bench-models bench-evaluation lock clean
 
 help: ## List the commands
 	@echo "Marquee: watch events in, a home page out."; echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 setup: ## Make .venv with every dependency pinned (PYTHON=... to choose the Python)
 	@marquee/setup.sh
@@ -75,6 +78,9 @@ bench-features: $(READY) ## Measure the feature store alone, and print its bars 
 
 bench-models: $(READY) ## Measure the models alone: quality, speed, their bars as a table (KUAIRAND=DIR for real logs)
 	$(call measured,$(MODEL_BENCHES))
+
+bench-evaluation: $(READY) ## Measure metrics, intervals, off-policy estimates, experiments (OPEN_BANDIT=DIR for real logs)
+	$(call measured,$(EVALUATION_BENCHES))
 
 lock: $(READY) ## Resolve constraints.txt anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \
