@@ -171,10 +171,11 @@ def serving(world: World, home: Path) -> Iterator[Served]:
     release_id = release.verify(world.release).release_id
     permitted(settings, release_id, MORNING)
     shelf = SimpleNamespace(
-        champion=lambda: champion, download=lambda _, to: Path(shutil.copytree(world.release, to / "r"))
+        champion=lambda: SimpleNamespace(version=1, release_id=release_id),
+        download=lambda _, into: Path(shutil.copytree(world.release, into / "release")),
     )
     clock = [MORNING]
-    recommender = Recommender(settings, clock=lambda: MORNING, registry=lambda: shelf)
+    recommender = Recommender(settings, clock=lambda: clock[0], registry=lambda: shelf)
     app = create_app(settings, recommender, clock=lambda: clock[0])
     with over_http(app) as address, httpx.Client(base_url=address, timeout=20) as client:
         client.headers["X-API-Key"] = settings.api_key_path.read_text(encoding="utf-8")

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from pipelines.adapters.feature_store import FeatureStore
 from pipelines.core import dataset as datasets
-from pipelines.core import days, release, tables
+from pipelines.core import days, tables
 from pipelines.core.dataset import Dataset, ExtraColumn
 from pipelines.core.lake import Lake
 from pipelines.core.ledger import Draft
