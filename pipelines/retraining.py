@@ -131,6 +131,7 @@ def fit_ranker(settings: Settings, window: Window, *, seed: int, method: str = D
     """Fit and calibrate the ranker into the release folder that holds the generators; DataError on a red one."""
     require_green(training_data.report_of(settings, window))
     into = staging(settings, window) / RELEASE
+    shutil.rmtree(into / ranking.FOLDER, ignore_errors=True)  # Or files of another method would be sealed with it.
     ranking.fit(settings, window, names=ranker_inputs(settings, method), into=into, seed=seed, method=method)
 
 
