@@ -1,26 +1,19 @@
 """`marquee demo-gate`: challengers that are better, equal and worse in a part; a person's approval; a timed rollback.
 
-Nothing here tells the gate what to say. Each release is really trained and judged: what makes one better or worse is
-what it learnt from and with which method.
+Nothing here tells the gate what to say.
 """
 
-import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import partial
 
 from marquee import console, gate_demo_report
 from marquee.airflow_api import Airflow, Question, Run
 from marquee.demo import POLL_SECONDS, Clock, bring_in, clean, log_in
+from marquee.gate_demo_releases import CHALLENGERS, FIRST, judge_all, refresh
 from marquee.local import GATE_DEMO, Stack
 from marquee.page_watch import PageWatch
 from pipelines.core.errors import StackError
-from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
-from pipelines.core.window import Window
-from pipelines.promotion.job import PromotionResult
 
 WORLD = {"seed": 20260105, "members": 2000, "days": 28}
 SERVERS = ("mlflow", "airflow", "api")
@@ -28,30 +21,7 @@ MOVERS = ("promote_release", "roll_back")
 WOKEN = ("simulate_traffic", "monitor_behaviour")
 """DAGs that a moved champion wakes, and which this demo does not need."""
 WHY = "as good as the champion, and its seed is the one we keep"
-ACTOR = "demo-gate"
-SMALLEST_PART = 150
-"""Members that the age band has on the test days: with fewer its part decides nothing."""
 ROLLBACK_SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class Challenger:
-    """How a release is made, and what the gate should find out about it."""
-
-    name: str
-    made: str
-    ranker: str
-    seed: int
-    expected: str
-    damaged: bool = False
-
-
-FIRST = Challenger("first", "a logistic ranker", "logistic", 7, "promote")
-CHALLENGERS = (
-    Challenger("better", "the same days by gradient boosting", "gbdt", 7, "promote"),
-    Challenger("equal", "the same days and method, another seed", "gbdt", 8, "inconclusive"),
-    Challenger("worse in a part", "one age band's outcomes swapped", "gbdt", 7, "reject", damaged=True),
-)
 
 
 def run(settings: Settings, limit_seconds: float) -> bool:
@@ -64,8 +34,9 @@ def run(settings: Settings, limit_seconds: float) -> bool:
     home = settings.model_copy(update={"home": settings.root / GATE_DEMO})
     clean(home)
     bring_in(home, "world", None, WORLD)
-    results = _judged(home, _prepared(home, clock), clock)
-    rows = [(one, results[one.name]) for one in CHALLENGERS]
+    refresh(home, partial(_say, clock))
+    results = judge_all(home, partial(_say, clock), clock.check)
+    rows = [(one, results[one.name]) for one in (FIRST, *CHALLENGERS)]
     gate_demo_report.show_verdicts([(one.name, one.made, one.expected, result) for one, result in rows])
     equal = results["equal"].release_id
     stack = Stack(home.root, say=console.say)
@@ -82,73 +53,6 @@ def run(settings: Settings, limit_seconds: float) -> bool:
     gate_demo_report.show_ledger(home)
     console.say(f"done in {clock.seconds:.0f} s")
     return moved and all(result.verdict.verdict == one.expected for one, result in rows)
-
-
-def _prepared(home: Settings, clock: Clock) -> Window:
-    """Features, snapshot and one training set, which all releases share."""
-    from pipelines import refreshing, retraining
-
-    _say(clock, "features of every day")
-    interval = refreshing.plan(home, None, None)
-    refreshing.compute(home, interval)
-    refreshing.publish(home, interval)
-    planned = retraining.plan(home, None, None)
-    if planned is None:
-        raise StackError(f"{home.root} was trained already: remove it")
-    window = Window(**planned)
-    _say(clock, f"training set {window.fit_from} to {window.last_fitted}, test {window.test_from} to {window.test_to}")
-    retraining.build_training_set(home, window, seed=FIRST.seed)
-    return window
-
-
-def _judged(home: Settings, window: Window, clock: Clock) -> dict[str, PromotionResult]:
-    """Each release fitted, judged against the champion of its moment, and registered."""
-    from pipelines import retraining
-
-    results, fitted = dict[str, PromotionResult](), None
-    for one in (FIRST, *sorted(CHALLENGERS, key=lambda one: one.seed)):
-        clock.check(f"training {one.name}")
-        if fitted != one.seed:
-            _fit_generators(home, window, one, clock, anew=fitted is not None)
-            fitted = one.seed
-        _say(clock, f"{one.name}: {one.made}")
-        with _damaged(home, window, clock) if one.damaged else nullcontext():
-            retraining.fit_ranker(home, window, seed=one.seed, method=one.ranker)
-        retraining.judge_challenger(home, window, seed=one.seed, at=datetime.now(UTC), actor=ACTOR)
-        results[one.name] = retraining.promote(home, window, at=datetime.now(UTC), actor=ACTOR)
-        _say(clock, f"{one.name}: {results[one.name].verdict.verdict} on {window.test_from} to {window.test_to}")
-    return results
-
-
-def _fit_generators(home: Settings, window: Window, one: Challenger, clock: Clock, *, anew: bool) -> None:
-    """The generators of a seed; those that the training set left behind are of the first one."""
-    from pipelines import retraining
-
-    _say(clock, f"{one.name}: generators, seed {one.seed}")
-    if anew:
-        shutil.rmtree(retraining.staging(home, window) / retraining.CHECKPOINTS)
-    retraining.fit_generators(home, window, seed=one.seed)
-
-
-@contextmanager
-def _damaged(home: Settings, window: Window, clock: Clock) -> Iterator[None]:
-    """Within the block the outcomes of one age band are swapped in what is learnt from; the test days are as ever."""
-    from pipelines.evaluation.slices import age_band
-    from pipelines.simulation.faults import swapped_outcomes
-
-    lake, table = Lake(home.lake_path), f"training/{window.test_from}"
-    rows = lake.read(table)
-    people = rows.select(["user_id", "user_age", "split"]).to_pandas()
-    people["band"] = people.user_age.map(age_band)
-    tested = people[people.split == "test"].drop_duplicates("user_id").band.value_counts()
-    band = tested[tested >= SMALLEST_PART].index[-1]
-    members = set(people[people.band == band].user_id)
-    _say(clock, f"until the test, the app of the {len(members)} members aged {band} says finished for abandoned")
-    lake.publish(table, swapped_outcomes(rows, members))
-    try:
-        yield
-    finally:
-        lake.publish(table, rows)
 
 
 def _approved(airflow: Airflow, home: Settings, release_id: str, clock: Clock) -> bool:

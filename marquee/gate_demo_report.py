@@ -24,7 +24,7 @@ def show_verdicts(rows: Sequence[tuple[str, str, str, PromotionResult]]) -> None
         for name, made, asked, result in rows
     ]
     columns = ("challenger", "made by", "release", "asked", "the gate said", "champion at once")
-    console.table("Three challengers", columns, cells)
+    console.table("A first release and three challengers", columns, cells)
     for name, _, _, result in rows:
         console.line(f"\n{name}:")
         for reason in result.verdict.reasons[:REASONS]:

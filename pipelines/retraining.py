@@ -165,6 +165,7 @@ def fit_ranker(
     """
     require_green(training_data.report_of(settings, window))
     into = staging(settings, window) / RELEASE
+    shutil.rmtree(into / ranking.FOLDER, ignore_errors=True)  # Or files of another method would be sealed with it.
     names = ranker_inputs(settings, method)
     ranking.fit(settings, window, names=names, into=into, seed=seed, method=method, options=options)
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from marquee import gate_demo, gate_demo_report, rest
+from marquee import gate_demo_report, rest
+from marquee.gate_demo_releases import CHALLENGERS, FIRST
 from marquee.page_watch import Asked, PageWatch
 from pipelines.core.errors import StackError
 from pipelines.promotion.gate import Verdict
@@ -72,5 +73,5 @@ def test_the_verdicts_are_printed_with_what_was_asked_and_why(capsys: pytest.Cap
 
 
 def test_the_challengers_are_to_get_each_verdict_once() -> None:
-    assert [one.expected for one in gate_demo.CHALLENGERS] == ["promote", "inconclusive", "reject"]
-    assert len({(one.ranker, one.seed, one.damaged) for one in (gate_demo.FIRST, *gate_demo.CHALLENGERS)}) == 4
+    assert [one.expected for one in CHALLENGERS] == ["promote", "inconclusive", "reject"]
+    assert len({(one.ranker, one.seed, one.damaged) for one in (FIRST, *CHALLENGERS)}) == 4
