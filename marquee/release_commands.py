@@ -4,7 +4,7 @@ import getpass
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -75,6 +75,36 @@ def diff(left: Name, right: Name, as_json: Json = False) -> None:
         )
     else:
         release_pages.show_differences(a, b, found)
+
+
+@release_app.command()
+def weigh(
+    challenger: Name,
+    champion: Annotated[str, typer.Argument(help="What it is compared with.")] = "champion",
+    first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day.")] = None,
+    last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="The last day.")] = None,
+    as_json: Json = False,
+) -> None:
+    """What a release would have earned beyond another in the exploration slots of past days, by logged propensities.
+
+    The days that the challenger was tested on, where none are given.
+    """
+    from pipelines import counterfactual
+    from pipelines.released import load_release
+
+    settings = settings_module.load()
+    with _folder(settings, challenger) as one, _folder(settings, champion) as other:
+        sides = load_release(one), load_release(other)
+        tested = sides[0].manifest.settings["window"]
+        days = [
+            chosen.date() if chosen else date.fromisoformat(tested[name])
+            for chosen, name in ((first, "test_from"), (last, "test_to"))
+        ]
+        found = counterfactual.weigh(settings, *sides, *days)
+    if as_json:
+        console.result(found.as_dict())
+    else:
+        console.line(f"{days[0]} to {days[1]}\n{found.describe()}")
 
 
 @release_app.command()

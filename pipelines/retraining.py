@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pipelines import counterfactual
 from pipelines.adapters.feature_store import FeatureStore
 from pipelines.adapters.model_registry import ModelRegistry
 from pipelines.candidates import job as candidates
@@ -19,7 +20,7 @@ from pipelines.candidates import scores
 from pipelines.candidates.job import DAILY
 from pipelines.candidates.scores import CheckpointConfig
 from pipelines.core import days, release
-from pipelines.core.errors import DataError
+from pipelines.core.errors import DataError, ReleaseError
 from pipelines.core.evidence import Evidence
 from pipelines.core.lake import Lake
 from pipelines.core.ledger import Draft, Entry
@@ -35,6 +36,7 @@ from pipelines.promotion.job import PromotionResult
 from pipelines.promotion.policy import read as read_policy
 from pipelines.ranking import DEFAULT
 from pipelines.ranking import job as ranking
+from pipelines.released import load_release
 from pipelines.rerank.diversity import DiversityConfig
 from pipelines.rerank.exploration import ExplorationConfig
 from pipelines.rerank.filters import FiltersConfig
@@ -54,6 +56,7 @@ TRAINED = "trained"
 
 CHECKPOINTS = "checkpoints"
 RELEASE, CHALLENGER, CHAMPION, FLOOR = "release", "challenger.npz", "champion.npz", "floor.npz"
+OFF_POLICY = "off_policy.json"
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -232,12 +235,29 @@ def judge_challenger(settings: Settings, window: Window, *, seed: int, at: datet
     replace(judgement.evidence, release_id=manifest.release_id).save(folder / CHALLENGER)
     judgement.floor.save(folder / FLOOR)
     _note_trained(settings, manifest, at=at, actor=actor)
-    (folder / CHAMPION).unlink(missing_ok=True)
+    for stale in (CHAMPION, OFF_POLICY):
+        (folder / stale).unlink(missing_ok=True)
     champion = moves.champion(settings)
     if champion is not None and champion.release_id != manifest.release_id:
         held = ModelRegistry(settings).download(champion.version, settings.root / "releases")
         judge(settings, held, window, seed=seed, asked=asked).evidence.save(folder / CHAMPION)
+        told = weighed(settings, folder / RELEASE, held, window)
+        (folder / OFF_POLICY).write_text(json.dumps(told), encoding="utf-8")
     return judgement
+
+
+def weighed(settings: Settings, challenger: Path, champion: Path, window: Window) -> dict[str, Any]:
+    """What the challenger would have earned beyond the champion in the window's exploration slots, or why none can say.
+
+    It decides nothing: the slots are few. Concordance sets it beside what followed.
+    """
+    sides = load_release(challenger), load_release(champion)
+    try:
+        found = counterfactual.weigh(settings, *sides, window.test_from, window.test_to)
+    except (DataError, ReleaseError) as exc:
+        return {"verdict": "inconclusive", "reasons": [str(exc)]}
+    gain = found.gain.as_dict() if np.isfinite([found.gain.low, found.gain.high]).all() else {}
+    return {"verdict": found.verdict, "reasons": list(found.reasons), **gain, "told": found.describe()}
 
 
 def _note_trained(settings: Settings, manifest: Manifest, *, at: datetime, actor: str) -> None:
@@ -259,6 +279,7 @@ def promote(settings: Settings, window: Window, *, at: datetime, actor: str) -> 
     Where the policy wants every release approved, a promote verdict waits for that.
     """
     folder, policy = staging(settings, window), read_policy()
+    beside = folder / OFF_POLICY
     champion = Evidence.load(folder / CHAMPION) if (folder / CHAMPION).exists() else None
     result = promotion.release(
         settings,
@@ -270,6 +291,7 @@ def promote(settings: Settings, window: Window, *, at: datetime, actor: str) -> 
         actor=actor,
         policy=policy,
         hold=policy.approval == "always",
+        off_policy=json.loads(beside.read_text(encoding="utf-8")) if beside.exists() else None,
     )
     Lake(settings.lake_path).advance(TRAINED, window.test_to)
     return result

@@ -4,6 +4,7 @@ The ledger's lines are written before an alias moves, and everything can be run 
 either nothing new or a release that the next run finds registered and finishes.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,9 +19,12 @@ from pipelines.core.ledger import Draft, Entry
 from pipelines.core.release import Manifest
 from pipelines.core.settings import Settings
 from pipelines.promotion import ledger, moves
-from pipelines.promotion.documents import Case, document, figures, tags
+from pipelines.promotion.documents import LONGEST, Case, document, figures, tags
 from pipelines.promotion.gate import Verdict, decide
 from pipelines.promotion.policy import Policy, read
+
+OFF_POLICY = "off_policy"
+"""Where the facts of a verdict, and the tags of a version, say what exploration slots told of the gain."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,12 @@ def release(
     policy: Policy | None = None,
     force_alias: Literal["champion"] | None = None,
     hold: bool = False,
+    off_policy: Mapping[str, Any] | None = None,
 ) -> PromotionResult:
     """Judge and register the sealed folder ``staged``: alias challenger always, champion on promote or when forced.
 
-    With ``hold`` the champion stays until a person approved and ``moves.promote`` is called.
+    With ``hold`` the champion stays until a person approved and ``moves.promote`` is called. ``off_policy``: what
+    exploration slots say of the gain, for the record; it decides nothing.
 
     ``champion_evidence`` is the present champion's on the same window; it may be None only where there is none, or
     where a person forces the alias. The release that already is champion is left as it is.
@@ -73,6 +79,9 @@ def release(
     version = registry.register(staged, manifest, figures(case), tags(case))
     document(registry, version, case)
     facts = _facts(manifest, verdict, standing, force_alias, hold)
+    if off_policy:
+        facts[OFF_POLICY] = dict(off_policy)
+        registry.tag(version, {OFF_POLICY: str(off_policy.get("told") or "; ".join(off_policy["reasons"]))[:LONGEST]})
     noted = _note(
         settings,
         Draft(event="judged", at=at, actor=actor, release_id=manifest.release_id, version=version, facts=facts),

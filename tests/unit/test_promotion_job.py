@@ -13,7 +13,7 @@ from pipelines.core import release as releases
 from pipelines.core.errors import MoveRefused, ReleaseError
 from pipelines.core.evidence import Evidence, rows
 from pipelines.core.settings import Settings
-from pipelines.promotion import job, ledger, moves
+from pipelines.promotion import gains, job, ledger, moves
 from pipelines.promotion.policy import Floor, Guardrail, Policy
 
 pytestmark = [
@@ -211,3 +211,14 @@ def test_a_release_that_is_held_waits_for_a_person(settings, stage):
     moves.promote(settings, held.release_id, at=AT, actor="ada")
     assert ModelRegistry(settings).champion() == moves.champion(settings) == (held.version, held.release_id)
     assert ledger.verify(settings).anchors == 1
+
+
+def test_what_exploration_slots_say_is_kept_beside_the_verdict_and_decides_nothing(settings, stage):
+    run(settings, stage(1), 0.1)
+    told = {"verdict": "worse", "reasons": [], "value": -0.2, "low": -0.3, "high": -0.1, "told": "dr gain -0.2: worse"}
+    result = run(settings, stage(2), 0.4, 0.1, off_policy=told)
+    assert result.champion
+    judged = [e for e in ledger.read(settings) if e.event == "judged"][-1]
+    assert judged.facts["off_policy"] == told
+    (gain,) = [g for g in gains.promotions(ledger.read(settings), POLICY.primary) if g.off_policy]
+    assert (gain.release_id, gain.off_policy.low) == (result.release_id, -0.3)
