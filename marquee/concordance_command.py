@@ -59,10 +59,12 @@ def _recorded(path: Path) -> list[Gain]:
 
 def _here(*, pages: bool, seed: int) -> tuple[list[Gain], dict[str, str]]:
     from monitoring import worth as measured
+    from monitoring.experiments import readouts
     from pipelines.promotion import ledger, policy
 
     settings = settings_module.load()
-    found = measured.collect(settings, ledger.read(settings), policy.read(), pages=pages, seed=seed)
+    entries, of_members = ledger.read(settings), readouts(settings)
+    found = measured.collect(settings, entries, policy.read(), readouts=of_members, pages=pages, seed=seed)
     return list(found.gains), dict(found.unmeasured)
 
 

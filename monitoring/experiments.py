@@ -12,6 +12,7 @@ from pipelines.core.errors import MarqueeError
 from pipelines.core.settings import Settings
 from pipelines.experiments import job
 from pipelines.experiments.job import Look
+from pipelines.metrics.intervals import Interval
 
 log = logging.getLogger(__name__)
 FOLDER = "experiments"
@@ -50,6 +51,19 @@ def read_all(settings: Settings, interval: dict[str, Any], *, at: datetime) -> l
     return told
 
 
+def readouts(settings: Settings) -> dict[str, Interval]:
+    """Release id -> its relative lift over the control in the primary metric, as each experiment's last page has it."""
+    lifts = {}
+    for folder in sorted((settings.root / "reports" / FOLDER).glob("*/")):
+        last = max(folder.glob("*.json"), default=None)
+        told = json.loads(last.read_text(encoding="utf-8")) if last else {"effects": ()}
+        for effect in told["effects"]:
+            ends = [effect["interval"][end] for end in ("value", "low", "high")]
+            if effect["metric"] == told["primary"] and None not in ends:
+                lifts[effect["release"]] = Interval(*ends)
+    return lifts
+
+
 def _told(found: Look) -> dict[str, Any]:
     read, definition = found.readout, found.held.definition
     return {
@@ -63,5 +77,8 @@ def _told(found: Look) -> dict[str, Any]:
         "fallen_back": read.fallen_back,
         "share_mismatch_p": read.mismatch,
         "verdicts": read.verdicts,
-        "effects": [asdict(effect) for effect in read.effects],
+        "primary": definition.primary,
+        "effects": [
+            asdict(effect) | {"release": definition.variants[effect.variant].release} for effect in read.effects
+        ],
     }

@@ -130,6 +130,8 @@ def test_the_page_needs_no_script_and_says_what_was_decided_and_what_is_not_seen
     assert "<script" not in page
     assert "<svg" in page
     assert json.loads(Path(told["page"]).with_suffix(".json").read_text(encoding="utf-8"))["verdict"] == "ship"
+    lifts = {e["release"]: e["interval"] for e in told["effects"] if e["metric"] == told["primary"]}
+    assert {release: lift.as_dict() for release, lift in experiments.readouts(settings).items()} == lifts
 
 
 def test_the_night_reads_what_runs_and_brings_the_days_it_needs(settings: Settings) -> None:
