@@ -70,7 +70,11 @@ def make_release(folder: Path, seed: int = 1) -> str:
         watermark=date(2026, 2, 27),
         trained_from=date(2026, 2, 1),
         seed=seed,
-        settings={"exploration": {"slots": [2], "actions": 5}, "blend": {"weights": {"popularity": 0.5}}},
+        settings={
+            "exploration": {"slots": [2], "actions": 5},
+            "blend": {"weights": {"popularity": 0.5}},
+            "ordering": {"prior": 0.75},
+        },
         metrics={},
         git_commit="none",
         lock_hash="none",
