@@ -25,6 +25,7 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 from typer.testing import CliRunner
+from worlds import let_serve
 
 from marquee.cli import app as command
 from monitoring import skew
@@ -34,12 +35,10 @@ from pipelines.adapters.feature_store import FeatureStore
 from pipelines.candidates.popularity import FittedPopularity
 from pipelines.core import release
 from pipelines.core.lake import Lake
-from pipelines.core.ledger import Draft
 from pipelines.core.settings import Settings
 from pipelines.features import catalogue, freshness, kept
 from pipelines.ingestion import job as ingestion
 from pipelines.ingestion.validate import CLOCKS_DIFFER
-from pipelines.promotion import ledger
 from pipelines.ranking import job as ranking
 from pipelines.ranking.logistic import Logistic
 from pipelines.simulation.config import WorldConfig
@@ -189,15 +188,12 @@ def serving(world: World, home: Path) -> Iterator[Served]:
     shutil.copytree(world.home, home)
     settings = Settings(home=home, feature_log_share=1.0, champion_poll_seconds=0.05)
     FeatureStore(settings).apply()
-    release_id = release.verify(world.release).release_id
-    judged = Draft(event="judged", at=MORNING, actor="gate", release_id=release_id, facts={"verdict": "promote"})
-    ledger.append(settings, "promoter", lambda _: judged)
+    champion = SimpleNamespace(version=1, release_id=let_serve(settings, world.release, MORNING))
     shelf = SimpleNamespace(
-        champion=lambda: SimpleNamespace(version=1, release_id=release_id),
-        download=lambda _, into: Path(shutil.copytree(world.release, into / "release")),
+        champion=lambda: champion, download=lambda _, to: Path(shutil.copytree(world.release, to / "r"))
     )
     clock = [MORNING]
-    recommender = Recommender(settings, clock=lambda: clock[0], registry=lambda: shelf)
+    recommender = Recommender(settings, clock=lambda: MORNING, registry=lambda: shelf)
     app = create_app(settings, recommender, clock=lambda: clock[0])
     with over_http(app) as address, httpx.Client(base_url=address, timeout=20) as client:
         client.headers["X-API-Key"] = settings.api_key_path.read_text(encoding="utf-8")

@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 
 from pipelines.adapters.feature_store import FeatureStore
 from pipelines.core import dataset as datasets
-from pipelines.core import days, tables
+from pipelines.core import days, release, tables
 from pipelines.core.dataset import Dataset, ExtraColumn
 from pipelines.core.lake import Lake
+from pipelines.core.ledger import Draft
 from pipelines.core.settings import Settings
 from pipelines.features import job
+from pipelines.promotion import ledger
 
 PLACES = (
     ("America/New_York", date(2024, 3, 7)),
@@ -276,3 +278,11 @@ def same(one: pd.DataFrame, other: pd.DataFrame, because: str) -> None:
             if left != right:
                 first.setdefault(name, f"{one[QUESTION].iloc[place].tolist()} {left!r}, {right!r}")
     assert not first, f"{', '.join(first)} {because}: {next(iter(first.values()))}"
+
+
+def let_serve(settings: Settings, folder: Path, at: datetime) -> str:
+    """The id of the release in a folder, of which the ledger holds a promote verdict from now on."""
+    release_id = release.verify(folder).release_id
+    judged = Draft(event="judged", at=at, actor="gate", release_id=release_id, facts={"verdict": "promote"})
+    ledger.append(settings, "promoter", lambda _: judged)
+    return release_id
