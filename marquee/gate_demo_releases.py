@@ -16,7 +16,7 @@ from pipelines.core.window import Window
 from pipelines.promotion.job import PromotionResult
 
 ACTOR = "demo-gate"
-FIRST_DAYS, FIRST_TEST_DAYS = 8, 2
+FIRST_DAYS, FIRST_TEST_DAYS, TEST_DAYS = 8, 2, 7
 SMALLEST_PART = 150
 """Members that the age band has on the test days: with fewer its part decides nothing."""
 
@@ -67,7 +67,7 @@ def judge_all(home: Settings, say: Say, check: Callable[[str], None]) -> dict[st
     _learn_from(home, early, say)
     _generators(home, early, FIRST, say)
     results = {FIRST.name: _judged(home, early, FIRST, say)}
-    planned = retraining.plan(home, None, None)
+    planned = retraining.plan(home, None, TEST_DAYS)
     if planned is None:
         raise StackError(f"{home.root} was trained already: remove it")
     window, seed = Window(**planned), None
