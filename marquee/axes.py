@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from math import floor, isfinite, log10
+from textwrap import wrap
 
 WIDTH, HEIGHT = 820, 420
 LEFT, RIGHT, TOP, BOTTOM = 78, 24, 92, 74
+NOTE_WIDTH = 115
+"""Characters of a note that fit on the paper."""
 INK, GREY, LINE, PAPER = "#0f172a", "#475569", "#e2e8f0", "#f8fafc"
 FONT = 'font-family="Helvetica, Arial, \'DejaVu Sans\', sans-serif" font-size="13"'
 
@@ -78,9 +81,10 @@ def rungs(y: Axis, digits: int) -> list[str]:
 
 
 def picture(title: str, body: Sequence[str], notes: Sequence[str]) -> str:
-    """The whole SVG: paper, title, the body, and small notes below it."""
-    height = HEIGHT + 16 * len(notes)
-    below = [text(24, HEIGHT + 16 * place, note, more=' font-size="11.5"') for place, note in enumerate(notes)]
+    """The whole SVG: paper, title, the body, and small notes below it, which are broken where the paper ends."""
+    lines = [line for note in notes for line in wrap(note, NOTE_WIDTH)]
+    height = HEIGHT + 16 * len(lines)
+    below = [text(24, HEIGHT + 16 * place, line, more=' font-size="11.5"') for place, line in enumerate(lines)]
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
