@@ -99,13 +99,21 @@ class PageWatch:
             time.sleep(LOOK_SECONDS)
 
     def _ask(self) -> None:
-        url = self.settings.api_url
-        members = rest.get(f"{url}/v1/members?limit={MEMBERS}", headers=self._headers)["members"]
-        number = 0
+        url, members, number = self.settings.api_url, list[str](), 0
         while not self._stop.wait(PAUSE_SECONDS):
+            members = members or self._members(url)
+            if not members:
+                continue
             asked = {"user_id": members[number % len(members)], "k": 10, "at": self._at.isoformat()}
             self.answers.append(self._answer(f"{url}/v1/page", asked | {"request_id": f"watch-{id(self)}-{number}"}))
             number += 1
+
+    def _members(self, url: str) -> list[str]:
+        """Nobody while the API still loads its first release."""
+        try:
+            return list(rest.get(f"{url}/v1/members?limit={MEMBERS}", headers=self._headers)["members"])
+        except StackError:
+            return []
 
     def _answer(self, url: str, asked: dict[str, object]) -> Asked:
         try:

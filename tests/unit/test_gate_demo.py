@@ -52,6 +52,16 @@ def test_an_answer_that_fails_is_kept_as_one(monkeypatch: pytest.MonkeyPatch) ->
     assert (found.request_id, found.release_id, found.problem) == ("r1", None, "POST answered 503")
 
 
+def test_nobody_asks_while_the_api_loads_its_first_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    def loading(*_: object, **__: object) -> None:
+        raise StackError("GET answered 503")
+
+    monkeypatch.setattr(rest, "get", loading)
+    watch = object.__new__(PageWatch)
+    watch._headers = {}
+    assert watch._members("http://here") == []
+
+
 def test_waiting_for_pages_gives_up_with_the_demos_clock() -> None:
     def over(waiting_for: str) -> None:
         raise StackError(f"{waiting_for} took too long")
