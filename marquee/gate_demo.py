@@ -15,7 +15,7 @@ from marquee.page_watch import PageWatch
 from pipelines.core.errors import StackError
 from pipelines.core.settings import Settings
 
-WORLD = {"seed": 20260105, "members": 3000, "days": 28}
+WORLD = {"seed": 20260105, "members": 1600, "days": 42}
 SERVERS = ("mlflow", "airflow", "api")
 MOVERS = ("promote_release", "roll_back")
 WOKEN = ("simulate_traffic", "monitor_behaviour")
