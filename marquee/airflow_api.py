@@ -1,13 +1,16 @@
 """Airflow as a person with the admin login sees it: trigger a run, follow runs, read a task's log."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 from marquee import rest
 
 ENDED = {"success", "failed"}
+WAITING, SETTLES = "awaiting_input", timedelta(seconds=3)
+"""Airflow 3.3 fails a task that is answered before its scheduler has heard that the asking process ended: no person is
+so quick, a program is."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +91,13 @@ class Airflow:
         rest.patch(f"{self.url}/api/v2/dags/{quote(dag_id)}", {"is_paused": True}, headers=self._headers)
 
     def questions(self, run: Run) -> list[Question]:
-        """What the tasks of a run wait for a person to answer."""
+        """What the tasks of a run wait for a person to answer, once they have waited for SETTLES."""
         found = self._get(f"{_path(run)}/hitlDetails?response_received=false")["hitl_details"]
+        settled = datetime.now(UTC) - SETTLES
         return [
             Question(run, f["task_instance"]["task_id"], f["subject"], f["body"] or "", tuple(f["options"]))
             for f in found
+            if f["task_instance"]["state"] == WAITING and datetime.fromisoformat(f["created_at"]) < settled
         ]
 
     def answer(self, question: Question, option: str, words: dict[str, str]) -> str:

@@ -43,7 +43,7 @@ class Workshop:
     def asked(self, name: str) -> tuple[Run, Question]:
         """A run for a release, once it waits for a person."""
         run = self.run("promote_release", release=self.releases[name], ask_a_person=True)
-        self.until(lambda: self.states(run).get("ask_a_person") == "awaiting_input", run)
+        self.until(lambda: bool(self.airflow.questions(run)), run)
         return run, self.airflow.questions(run)[0]
 
     def ended(self, run: Run) -> dict[str, str | None]:
