@@ -24,7 +24,7 @@ define measured
 endef
 HOST_ENV := DO_NOT_TRACK=1 MLFLOW_DISABLE_TELEMETRY=true
 
-.PHONY: help setup demo demo-gate up down status test test-browser test-spark check bench bench-features bench-models bench-evaluation lock clean
+.PHONY: help setup demo demo-gate up down status test test-slow test-browser test-spark check bench bench-features bench-models bench-evaluation lock clean
 
 help: ## List the commands
 	@echo "Marquee: watch events in, a home page out."; echo
@@ -54,7 +54,10 @@ status: $(READY) ## Say what is up, and where
 
 test: $(READY) ## Run the tests (without a browser)
 	@echo "tests run on $$($(BIN)/python --version)"
-	@$(HOST_ENV) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not browser and not spark"
+	@$(HOST_ENV) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not browser and not spark and not slow"
+
+test-slow: $(READY) ## Run the tests that retrain several times over
+	@$(HOST_ENV) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m slow
 
 test-spark: $(READY) ## Compute the features by Spark and by DuckDB and compare (Java 17; installs pyspark)
 	@$(BIN)/python -c "import pyspark" 2>/dev/null || EXTRAS=spark marquee/setup.sh

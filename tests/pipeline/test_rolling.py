@@ -25,7 +25,7 @@ from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.world import simulate
 
 # Ibis calls DuckDB by the old name of to_arrow_table.
-pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")]
 
 FIRST = date(2026, 1, 5)
 STEP = RollingConfig(every_days=3, least_days=5)
