@@ -23,6 +23,32 @@ class WindowKind(StrEnum):
     sliding = "sliding"
 
 
+FirstScored = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], help="Train before it, score from it on; with --rolling after three weeks."),
+]
+LastScored = Annotated[
+    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last day scored; the data's last by default.")
+]
+Groups = Annotated[
+    list[str] | None, typer.Option(help="With --ablation: only this group (X1 to X8, retrieval); repeatable.")
+]
+Folds = Annotated[int | None, typer.Option(min=2, help="Divide the days scored into so many tests; train before each.")]
+Learning = Annotated[WindowKind, typer.Option(help="With --folds: learn from all days before, or as many each time.")]
+Gap = Annotated[int, typer.Option(min=0, help="With --folds: days left out between learning and test.")]
+RankerName = Annotated[str | None, typer.Option(help="The ranker, as retrain names it; the default one if not.")]
+RankerOptions = Annotated[
+    Path | None,
+    typer.Option("--options", exists=True, dir_okay=False, help="The ranker's settings, from `marquee tune --to`."),
+]
+Rolling = Annotated[
+    bool, typer.Option("--rolling", help="The true process: retrain each week, let the gate decide, serve the next.")
+]
+Every = Annotated[int | None, typer.Option(min=1, help="With --rolling: days from retraining to retraining; 7.")]
+Picture = Annotated[Path | None, typer.Option(help="With --rolling: an SVG of the champions' history.")]
+Home = Annotated[Path | None, typer.Option(help="An empty folder to keep everything in; thrown away by default.")]
+
+
 def register(app: typer.Typer) -> None:
     """Add this module's command."""
     app.command()(backtest)
@@ -31,43 +57,21 @@ def register(app: typer.Typer) -> None:
 def backtest(
     source: SourceName,
     path: Folder,
-    test_from: Annotated[
-        datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Train before it, score from it on; with --rolling after three weeks."),
-    ] = None,
-    test_to: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last day scored; the data's last by default.")
-    ] = None,
+    test_from: FirstScored = None,
+    test_to: LastScored = None,
     ablation: Annotated[bool, typer.Option("--ablation", help="What each group of features is worth.")] = False,
-    group: Annotated[
-        list[str] | None,
-        typer.Option(help="With --ablation: only this group (X1 to X8, retrieval); repeatable."),
-    ] = None,
+    group: Groups = None,
     ratings: Annotated[bool, typer.Option("--ratings", help="Learn and score ratings, by RMSE.")] = False,
-    folds: Annotated[
-        int | None, typer.Option(min=2, help="Divide the days scored into so many tests; train before each.")
-    ] = None,
-    window: Annotated[
-        WindowKind, typer.Option(help="With --folds: learn from all days before, or as many each time.")
-    ] = WindowKind.expanding,
-    gap: Annotated[int, typer.Option(min=0, help="With --folds: days left out between learning and test.")] = 0,
-    ranker: Annotated[str | None, typer.Option(help="The ranker, as retrain names it; the default one if not.")] = None,
-    settings_of_ranker: Annotated[
-        Path | None,
-        typer.Option("--options", exists=True, dir_okay=False, help="The ranker's settings, from `marquee tune --to`."),
-    ] = None,
-    rolling: Annotated[
-        bool,
-        typer.Option("--rolling", help="The true process: retrain each week, let the gate decide, serve the next."),
-    ] = False,
-    every: Annotated[
-        int | None, typer.Option(min=1, help="With --rolling: days from retraining to retraining; 7.")
-    ] = None,
-    picture: Annotated[Path | None, typer.Option(help="With --rolling: an SVG of the champions' history.")] = None,
+    folds: Folds = None,
+    window: Learning = WindowKind.expanding,
+    gap: Gap = 0,
+    ranker: RankerName = None,
+    ranker_options: RankerOptions = None,
+    rolling: Rolling = False,
+    every: Every = None,
+    picture: Picture = None,
     seed: Annotated[int, typer.Option(min=0)] = 7,
-    home: Annotated[
-        Path | None, typer.Option(help="An empty folder to keep everything in; thrown away by default.")
-    ] = None,
+    home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Train on everything before a day and score the days from it on, in past time."""
@@ -76,13 +80,13 @@ def backtest(
     _belongs("--window and --gap say how folds are made", gap or window is not WindowKind.expanding, mode, "--folds")
     _belongs("--group says what an ablation leaves out", group, mode, "--ablation")
     _belongs("--every and --picture are of a run through the weeks", every or picture, mode, "--rolling")
+    _belongs("--ranker and --options are of a plain backtest", ranker or ranker_options, mode, "")
     if test_from is None and not rolling:
         raise DataError("--test-from is missing: name the first day to score, or give --rolling")
     options: dict[str, Any] = {"number": folds, "kind": window.value, "gap_days": gap} if folds else {}
     options |= {"only": group} if group else {}
-    _belongs_to_plain("--ranker and --options", ranker or settings_of_ranker, mode)
     options |= {"method": ranker} if ranker else {}
-    options |= {"options": read_options(settings_of_ranker)} if settings_of_ranker else {}
+    options |= {"options": read_options(ranker_options)} if ranker_options else {}
     options |= {"every": every or 7} if rolling else {}
     run, show = _mode(mode)
     with empty_home(settings_module.load(), home, "backtest") as settings:
@@ -119,12 +123,7 @@ def _one_of(asked: list[str]) -> str:
 
 def _belongs(what: str, given: object, mode: str, to: str) -> None:
     if given and mode != to:
-        raise DataError(f"{what}: give {to} too")
-
-
-def _belongs_to_plain(what: str, given: object, mode: str) -> None:
-    if given and mode:
-        raise DataError(f"{what} are of a plain backtest: leave out {mode}")
+        raise DataError(f"{what}: {f'give {to} too' if to else f'leave out {mode}'}")
 
 
 def read_options(path: Path) -> dict[str, Any]:

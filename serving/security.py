@@ -1,6 +1,5 @@
 """The API key: given in production, made once under the home folder in the embedded profile."""
 
-import os
 import secrets
 from collections.abc import Callable
 
@@ -8,6 +7,7 @@ from fastapi import Security
 from fastapi.security import APIKeyHeader
 
 from pipelines.core.errors import SettingsError
+from pipelines.core.private_file import make_once
 from pipelines.core.settings import Settings
 from serving.refusals import Refusal
 
@@ -21,15 +21,7 @@ def api_key(settings: Settings) -> str:
     path = settings.api_key_path
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        staged = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        with os.fdopen(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
-            handle.write(secrets.token_urlsafe(24))
-        try:
-            os.link(staged, path)
-        except FileExistsError:
-            pass
-        finally:
-            staged.unlink()
+        make_once(path, secrets.token_urlsafe(24).encode())
     key = path.read_text(encoding="utf-8").strip()
     if not key:
         raise SettingsError(f"API key file {path} is empty: delete it and start again, or set MARQUEE_API_KEY")

@@ -47,14 +47,6 @@ def from_lake(lake: Lake, rows: pd.DataFrame) -> KnownHistories:
     return _ask(own, members, zip(users, moments.tolist(), said, strict=True))
 
 
-def from_column(rows: pd.DataFrame, name: str) -> KnownHistories:
-    """The histories that a column of media id lists holds, oldest first."""
-    codes, distinct = pd.factorize(
-        pd.Series([tuple(v) if isinstance(v, (list, tuple, np.ndarray)) else () for v in rows[name]])
-    )
-    return KnownHistories([_history(media, {}) for media in distinct], codes.astype(np.int64))
-
-
 @dataclass(frozen=True)
 class _Told:
     """A member's engaged watches in the order in which they became known; all of one length, times in microseconds."""

@@ -7,11 +7,8 @@ its own private key and the public keys of those whose lines it must believe.
 import base64
 import binascii
 import hashlib
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, get_args
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -19,6 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from pipelines.core.errors import SettingsError
+from pipelines.core.private_file import make_once
 from pipelines.core.settings import Settings
 
 Role = Literal["trainer", "promoter", "server"]
@@ -75,7 +73,8 @@ def signer(settings: Settings, role: Role) -> Signer:
         raise SettingsError(f"{name} is not set: this process may not sign as the {role}; {HOW}")
     path = settings.keys_path / f"{role}.pem"
     if not path.exists():
-        _make(path)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_once(path, _pem(Ed25519PrivateKey.generate()))
     return Signer(role, _private(path.read_text(encoding="utf-8"), str(path)))
 
 
@@ -163,20 +162,6 @@ def _base64(raw: bytes) -> str:
     return base64.b64encode(raw).decode("ascii")
 
 
-def _make(path: Path) -> None:
-    """Write a new private key for its owner only; where two processes do it at once, the first one's stays."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    written = Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    staged = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
-        handle.write(written)
-        handle.flush()
-        os.fsync(handle.fileno())
-    try:
-        os.link(staged, path)
-    except FileExistsError:
-        pass
-    finally:
-        staged.unlink()
+def _pem(private: Ed25519PrivateKey) -> bytes:
+    encoding, kind = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return private.private_bytes(encoding, kind, serialization.NoEncryption())

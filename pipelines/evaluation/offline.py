@@ -14,7 +14,7 @@ from pipelines.metrics.intervals import (
     Interval,
     as_codes,
     bootstrap_centred,
-    bootstrap_mean,
+    bootstrap_means,
     bootstrap_statistic,
 )
 from pipelines.metrics.judging import Codes, Relevant
@@ -69,7 +69,7 @@ def evaluate_lists(
     at_k = ranking.measure(ranked, relevant, k, ("ndcg", "map", "mar"))
     values = {f"{name}@{k}": each for name, each in at_k.items()}
     values[f"recall@{depth}"] = ranking.recall(ranked, relevant, depth)
-    intervals = {name: bootstrap_mean(figures, seed, RESAMPLES) for name, figures in values.items()}
+    intervals = bootstrap_means(values, seed, RESAMPLES)
     intervals[f"f1@{k}"] = _f1_interval(values[f"map@{k}"], values[f"mar@{k}"], seed)
     ids = np.arange(len(relevant)) if members is None else np.asarray(members)
     if len(ids) != len(relevant):

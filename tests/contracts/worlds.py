@@ -18,6 +18,7 @@ import pyarrow as pa
 import uvicorn
 from hypothesis import strategies as st
 
+from pipelines import refreshing, retraining
 from pipelines.adapters.feature_store import FeatureStore
 from pipelines.core import dataset as datasets
 from pipelines.core import days, tables
@@ -26,7 +27,9 @@ from pipelines.core.lake import Lake
 from pipelines.core.ledger import Draft
 from pipelines.core.settings import Settings
 from pipelines.features import job
+from pipelines.ingestion import job as ingestion
 from pipelines.promotion import ledger
+from pipelines.sources import SOURCES
 
 PLACES = (
     ("America/New_York", date(2024, 3, 7)),
@@ -305,3 +308,20 @@ def over_http(app: Any) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+def released(settings: Settings, world: Path, test_from: date) -> Path:
+    """The world taken in and refreshed as the DAGs do, and the folder of a sealed logistic release that is tested from
+    that day on."""
+    source = SOURCES["tables"](world)
+    ingestion.ingest(Lake(settings.lake_path), source.dataset, source.batches())
+    interval = refreshing.plan(settings, None, None)
+    refreshing.compute(settings, interval)
+    refreshing.publish(settings, interval)
+    window = retraining.plan_window(Lake(settings.lake_path), test_from)
+    retraining.build_training_set(settings, window, seed=7)
+    retraining.fit_generators(settings, window, seed=7)
+    retraining.fit_ranker(settings, window, seed=7, method="logistic")
+    folder = retraining.staging(settings, window) / retraining.RELEASE
+    retraining.seal(settings, window, seed=7, folder=folder)
+    return folder

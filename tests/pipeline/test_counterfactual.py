@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from worlds import released
 
-from pipelines import counterfactual, judgement, refreshing, retraining, snapshot
+from pipelines import counterfactual, judgement, snapshot
 from pipelines.core.errors import DataError, ReleaseError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
@@ -17,14 +18,12 @@ from pipelines.counterfactual import Explored
 from pipelines.evaluation.exploration_slots import own_draw
 from pipelines.evaluation.off_policy import METHODS, compare, estimate
 from pipelines.evaluation.overlap import SupportRules
-from pipelines.ingestion import job as ingestion
 from pipelines.page import EXPLORATION, Pager, PageRequest
 from pipelines.released import LoadedRelease, load_release
 from pipelines.rerank.exploration import ExplorationConfig
 from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.world import simulate
 from pipelines.snapshot import MediaSnapshot
-from pipelines.sources import SOURCES
 
 # Ibis calls DuckDB by the old name of to_arrow_table.
 pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
@@ -73,17 +72,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     home = tmp_path_factory.mktemp("counterfactual")
     simulate(WorldConfig(seed=5, members=60, days=DAYS, media=70), home / "world")
     settings = Settings(home=home / "home")
-    source = SOURCES["tables"](home / "world")
-    ingestion.ingest(Lake(settings.lake_path), source.dataset, source.batches())
-    interval = refreshing.plan(settings, None, None)
-    refreshing.compute(settings, interval)
-    refreshing.publish(settings, interval)
-    window = retraining.plan_window(Lake(settings.lake_path), FIRST + timedelta(days=DAYS - 2))
-    retraining.build_training_set(settings, window, seed=7)
-    retraining.fit_generators(settings, window, seed=7)
-    retraining.fit_ranker(settings, window, seed=7, method="logistic")
-    folder = retraining.staging(settings, window) / retraining.RELEASE
-    retraining.seal(settings, window, seed=7, folder=folder)
+    folder = released(settings, home / "world", FIRST + timedelta(days=DAYS - 2))
     release = load_release(folder)
     slots = serve(settings, release)
     of = counterfactual.explored(settings, SERVED, SERVED)

@@ -11,15 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from worlds import released
 
-from pipelines import judgement, refreshing, retraining, snapshot
+from pipelines import judgement, snapshot
 from pipelines.adapters.feature_store import FeatureStore
 from pipelines.candidates.interactions import asked_on
 from pipelines.core.contracts import History
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.features.catalogue import Feature, features
-from pipelines.ingestion import job as ingestion
 from pipelines.page import EXPLORATION, PINNED, RANKED, Page, Pager, PageRequest, popular
 from pipelines.released import load_release
 from pipelines.rerank.diversity import DiversityConfig
@@ -28,7 +28,6 @@ from pipelines.rerank.pins import Pin, Rules
 from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.world import simulate
 from pipelines.snapshot import MediaSnapshot
-from pipelines.sources import SOURCES
 
 # Ibis calls DuckDB by the old name of to_arrow_table.
 pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
@@ -74,17 +73,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     simulate(WorldConfig(seed=5, members=250, days=DAYS, media=160), home / "world")
     odd_seconds(home / "world")
     settings = Settings(home=home / "home")
-    source = SOURCES["tables"](home / "world")
-    ingestion.ingest(Lake(settings.lake_path), source.dataset, source.batches())
-    interval = refreshing.plan(settings, None, None)
-    refreshing.compute(settings, interval)
-    refreshing.publish(settings, interval)
-    window = retraining.plan_window(Lake(settings.lake_path), FIRST + timedelta(days=DAYS - 2))
-    retraining.build_training_set(settings, window, seed=7)
-    retraining.fit_generators(settings, window, seed=7)
-    retraining.fit_ranker(settings, window, seed=7, method="logistic")
-    folder = retraining.staging(settings, window) / retraining.RELEASE
-    retraining.seal(settings, window, seed=7, folder=folder)
+    folder = released(settings, home / "world", FIRST + timedelta(days=DAYS - 2))
     held = snapshot.current(settings)
     assert held is not None
     return Stage(settings, Pager(load_release(folder), MediaSnapshot.load(held)), FeatureStore(settings))

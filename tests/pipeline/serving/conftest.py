@@ -3,9 +3,7 @@
 import contextlib
 import json
 import shutil
-import socket
 import sqlite3
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import uvicorn
+from worlds import over_http
 
 from pipelines.adapters.event_tables import RECORDED
 from pipelines.candidates.popularity import FittedPopularity
@@ -207,23 +205,6 @@ class Api:
                 return
             time.sleep(0.01)
         pytest.fail("it did not come about within 5 s")
-
-
-@contextlib.contextmanager
-def over_http(app: Any) -> Iterator[str]:
-    """The address of a real uvicorn that serves ``app`` until the block ends."""
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            while not server.started and thread.is_alive():
-                time.sleep(0.01)
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 @contextlib.contextmanager
