@@ -62,7 +62,7 @@ class Ledgered:
 
         Raises:
             LedgerError: the ledger was changed, so that nothing in it can be believed.
-        ReleaseError: the alias names what may not be served, and the ledger has no champion to stay with.
+            ReleaseError: the alias names what may not be served, and the ledger has no champion to stay with.
         """
         entries = self._read()
         lags = not _is_known(alias, entries) and self._is_on_its_way(alias, entries)
