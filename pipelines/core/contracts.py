@@ -20,6 +20,9 @@ Floats = npt.NDArray[Any]
 Codes = npt.NDArray[Any]
 """int32 places in a catalogue, -1 = none."""
 
+Groups = npt.NDArray[np.int64]
+"""(n, 2): the member and the day of each row, as numbers."""
+
 RETRIEVAL = "retrieval_"
 """A generator's score of a pair is the feature ``retrieval_<generator>`` of rankers."""
 
@@ -192,14 +195,16 @@ class Ranker(Protocol):
     """Settings of a method.
 
     READS: what it reads beside the usual inputs, where a training set has it: ``media_id`` and packed features.
-    SPACE: what a search may vary.
+    SPACE: what a search may vary. MIDDLE: whether it also learns from what was watched in part, which is no label but
+    stands between a watch and a failure.
     """
 
     READS: ClassVar[tuple[str, ...]]
     SPACE: ClassVar[Space]
+    MIDDLE: ClassVar[bool]
 
-    def fit(self, features: Features, label: Floats, weight: Floats, groups: Ids, *, seed: int) -> FittedRanker:
-        """label: (n,) 0 or 1. weight: (n,) above 0. groups: (n,) the member of each row. Rows are in order of time, so
+    def fit(self, features: Features, label: Floats, weight: Floats, groups: Groups, *, seed: int) -> FittedRanker:
+        """label: (n,) 0 or 1; with MIDDLE also NaN. weight: (n,) above 0. groups: (n,). Rows are in order of time, so
         that the last of them may be held out to say when to stop.
 
         A feature that is constant, or absent throughout, is learnt from as it is and adds nothing; NaN in a number is

@@ -4,7 +4,8 @@ Training leaves out the middle, drops negatives and weights rows, so its scores 
 every matured impression counts, unweighted. Source: Platt, Probabilities for SV Machines, 1999.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 from scipy.special import expit, logit
@@ -43,6 +44,19 @@ class Calibration:
 
 
 UNCALIBRATED = Calibration()
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What every fitted ranker does with its calibration."""
+
+    calibration: Calibration = field(default=UNCALIBRATED, kw_only=True)
+
+    def calibrated(self, probability: Floats, watched: Floats, rate: float) -> Self:
+        return replace(self, calibration=fit(probability, watched, rate=rate))
+
+    def calibrated_like(self, other: Self) -> Self:
+        return replace(self, calibration=other.calibration)
 
 
 def fit(probability: Floats, watched: Floats, *, rate: float, weight: Floats | None = None) -> Calibration:

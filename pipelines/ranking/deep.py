@@ -16,13 +16,13 @@ import numpy.typing as npt
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from scipy.special import expit
 
-from pipelines.core.config import Config
-from pipelines.core.contracts import Features, Floats, Ids, Space, Span
-from pipelines.ranking import calibration, network_inputs
-from pipelines.ranking.calibration import UNCALIBRATED, Calibration
+from pipelines.core.contracts import Features, Floats, Groups, Space, Span
+from pipelines.ranking import network_inputs
+from pipelines.ranking.calibration import Calibrated, Calibration
 from pipelines.ranking.classes import require_both
 from pipelines.ranking.encoding import Encoder
 from pipelines.ranking.explanation import explained
+from pipelines.ranking.method import Method
 from pipelines.ranking.network import Network, owner
 from pipelines.ranking.network_inputs import Inputs
 
@@ -32,12 +32,11 @@ AT_ONCE = 1 << 14
 
 
 @dataclass(frozen=True)
-class FittedDeep:
+class FittedDeep(Calibrated):
     """The network, and what makes its inputs and its probabilities."""
 
     inputs: Inputs
     network: Network
-    calibration: Calibration = UNCALIBRATED
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -59,12 +58,6 @@ class FittedDeep:
 
     def _vectors(self, features: Features) -> Floats:
         return self.network.vectors(self.inputs, self.inputs.arrays(features))
-
-    def calibrated(self, probability: Floats, watched: Floats, rate: float) -> Self:
-        return replace(self, calibration=calibration.fit(probability, watched, rate=rate))
-
-    def calibrated_like(self, other: Self) -> Self:
-        return replace(self, calibration=other.calibration)
 
     def fixing(self, values: Mapping[str, float]) -> Self:
         return replace(self, inputs=replace(self.inputs, encoder=replace(self.inputs.encoder, fixed=values)))
@@ -112,10 +105,10 @@ class FittedDeep:
             **{name: arrays[name] for name in ("centre", "scale", "flagged")},
         )
         network = Network(tables, layers, stored["attention"], arrays["typical"])
-        return cls(inputs, network, Calibration(**stored["calibration"]))
+        return cls(inputs, network, calibration=Calibration(**stored["calibration"]))
 
 
-class Deep(Config):
+class Deep(Method):
     """Sizes of embeddings and layers, and how the network learns."""
 
     READS: ClassVar[tuple[str, ...]] = (MEDIA_ID, *HISTORIES, *TERMS)
@@ -151,7 +144,7 @@ class Deep(Config):
     max_categories: PositiveInt = 200
     max_media: PositiveInt = 50_000
 
-    def fit(self, features: Features, label: Floats, weight: Floats, groups: Ids, *, seed: int) -> FittedDeep:
+    def fit(self, features: Features, label: Floats, weight: Floats, groups: Groups, *, seed: int) -> FittedDeep:
         """SettingsError without torch. A media seen less than ``min_category_count`` times shares one embedding."""
         from pipelines.ranking.network_training import torch, train
 

@@ -16,13 +16,12 @@ import numpy.typing as npt
 from pydantic import Field, PositiveInt
 from scipy.special import logit
 
-from pipelines.core.config import Config
-from pipelines.core.contracts import Features, Floats, Ids, Space, Span
-from pipelines.ranking import calibration
-from pipelines.ranking.calibration import EDGE, UNCALIBRATED, Calibration
+from pipelines.core.contracts import Features, Floats, Groups, Space, Span
+from pipelines.ranking.calibration import EDGE, Calibrated, Calibration
 from pipelines.ranking.classes import require_both
 from pipelines.ranking.encoding import Encoder
 from pipelines.ranking.explanation import explained
+from pipelines.ranking.method import Method
 
 Ints = npt.NDArray[np.int64]
 AT_ONCE = 1 << 19
@@ -83,12 +82,11 @@ def _both(matrix: Floats) -> tuple[Floats, Ints]:
 
 
 @dataclass(frozen=True)
-class FittedForest:
+class FittedForest(Calibrated):
     """The trees, and what makes their columns and their probabilities."""
 
     encoder: Encoder
     trees: Trees
-    calibration: Calibration = UNCALIBRATED
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -99,12 +97,6 @@ class FittedForest:
 
     def probability(self, features: Features) -> Floats:
         return self.calibration(self.trees.mean(self.encoder.matrix(features)))
-
-    def calibrated(self, probability: Floats, watched: Floats, rate: float) -> Self:
-        return replace(self, calibration=calibration.fit(probability, watched, rate=rate))
-
-    def calibrated_like(self, other: Self) -> Self:
-        return replace(self, calibration=other.calibration)
 
     def fixing(self, values: Mapping[str, float]) -> Self:
         return replace(self, encoder=replace(self.encoder, fixed=values))
@@ -128,13 +120,12 @@ class FittedForest:
         stored = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
         with np.load(folder / "forest.npz", allow_pickle=False) as arrays:
             trees = Trees(**{field.name: arrays[field.name] for field in fields(Trees)})
-        return cls(Encoder.from_json(stored["encoder"]), trees, Calibration(**stored["calibration"]))
+        return cls(Encoder.from_json(stored["encoder"]), trees, calibration=Calibration(**stored["calibration"]))
 
 
-class Forest(Config):
+class Forest(Method):
     """Its size is bounded by trees, depth and leaf; its time by the rows that each tree draws."""
 
-    READS: ClassVar[tuple[str, ...]] = ()
     SPACE: ClassVar[Space] = {
         "depth": Span(6, 14),
         "min_rows_in_leaf": Span(5, 200, log=True),
@@ -150,7 +141,7 @@ class Forest(Config):
     min_category_count: PositiveInt = 20
     max_categories: PositiveInt = 50
 
-    def fit(self, features: Features, label: Floats, weight: Floats, groups: Ids, *, seed: int) -> FittedForest:
+    def fit(self, features: Features, label: Floats, weight: Floats, groups: Groups, *, seed: int) -> FittedForest:
         """Categories are codes in order of how common they are; an unknown one is absent, which is a value here."""
         from sklearn.ensemble import RandomForestClassifier
 

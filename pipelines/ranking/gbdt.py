@@ -11,26 +11,25 @@ import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from scipy.special import expit
 
-from pipelines.core.config import Config
-from pipelines.core.contracts import Features, Floats, Ids, Space, Span
+from pipelines.core.contracts import Codes, Features, Floats, Groups, Space, Span
 from pipelines.ranking import calibration, leaf_masks
-from pipelines.ranking.calibration import UNCALIBRATED, Calibration
+from pipelines.ranking.calibration import Calibrated, Calibration
 from pipelines.ranking.classes import require_both
 from pipelines.ranking.encoding import Encoder
 from pipelines.ranking.explanation import explained
+from pipelines.ranking.method import Method
 
 PAGE = 2048
 """Rows up to which a page's way of scoring is the faster one: it holds nodes times rows in memory."""
 
 
 @dataclass(frozen=True)
-class FittedGBDT:
+class FittedGBDT(Calibrated):
     """model: LightGBM's own text format, which holds numbers and no code. level: what makes scores that only order a
     member's rows the log odds of the rows that were fitted; None where they are log odds already."""
 
     encoder: Encoder
     model: str
-    calibration: Calibration = UNCALIBRATED
     level: Calibration | None = None
 
     @cached_property
@@ -63,12 +62,6 @@ class FittedGBDT:
             return self._masks.score(matrix)
         return np.asarray(self.booster.predict(matrix, raw_score=True))
 
-    def calibrated(self, probability: Floats, watched: Floats, rate: float) -> Self:
-        return replace(self, calibration=calibration.fit(probability, watched, rate=rate))
-
-    def calibrated_like(self, other: Self) -> Self:
-        return replace(self, calibration=other.calibration)
-
     def fixing(self, values: Mapping[str, float]) -> Self:
         return replace(self, encoder=replace(self.encoder, fixed=values))
 
@@ -89,7 +82,7 @@ class FittedGBDT:
         stored = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
         model = (folder / "model.txt").read_text(encoding="utf-8")
         level = Calibration(**stored["level"]) if stored.get("level") else None
-        return cls(Encoder.from_json(stored["encoder"]), model, Calibration(**stored["calibration"]), level)
+        return cls(Encoder.from_json(stored["encoder"]), model, level, calibration=Calibration(**stored["calibration"]))
 
 
 MOST_IN_GROUP = 10_000
@@ -98,13 +91,13 @@ MOST_IN_GROUP = 10_000
 
 @dataclass(frozen=True)
 class Rows:
-    """What is learnt from: (n, d) matrix, (n,) label, weight and member. grouped: members' rows stand together."""
+    """What is learnt from: (n, d) matrix, (n,) label and weight, groups. grouped: members' rows stand together."""
 
     encoder: Encoder
     matrix: Floats
     label: Floats
     weight: Floats
-    groups: Ids
+    groups: Groups
     grouped: bool
 
     def dataset(self, part: slice, like: Any = None) -> Any:
@@ -126,18 +119,16 @@ class Rows:
         )
 
 
-def by_member(groups: Ids) -> tuple[Ids, Ids]:
+def by_member(groups: Groups) -> tuple[Codes, Codes]:
     """The order that puts each member's rows together, as they came, and how many each has, MOST_IN_GROUP at most."""
-    _, member = np.unique(groups.astype(str), return_inverse=True)
-    counts = np.bincount(member)
+    _, counts = np.unique(groups[:, 0], return_counts=True)
     sizes = [min(MOST_IN_GROUP, n - done) for n in counts.tolist() for done in range(0, n, MOST_IN_GROUP)]
-    return np.argsort(member, kind="stable"), np.array(sizes)
+    return np.argsort(groups[:, 0], kind="stable"), np.array(sizes)
 
 
-class GBDT(Config):
+class GBDT(Method):
     """LightGBM's knobs; the defaults are shallow and slow on purpose, for noisy clicks."""
 
-    READS: ClassVar[tuple[str, ...]] = ()
     SPACE: ClassVar[Space] = {
         "rounds": Span(50, 600, log=True),
         "learning_rate": Span(0.01, 0.2, log=True),
@@ -164,7 +155,7 @@ class GBDT(Config):
     validation_share: float = Field(default=0.1, gt=0, lt=1)
     """The share of the rows, the latest, that early stopping looks at."""
 
-    def fit(self, features: Features, label: Floats, weight: Floats, groups: Ids, *, seed: int) -> FittedGBDT:
+    def fit(self, features: Features, label: Floats, weight: Floats, groups: Groups, *, seed: int) -> FittedGBDT:
         import lightgbm
 
         require_both(label)

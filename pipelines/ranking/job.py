@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import ValidationError
 
-from pipelines.core.contracts import Features, FittedRanker, Floats, Ranker
+from pipelines.core.contracts import Features, FittedRanker, Floats, Groups, Ranker
 from pipelines.core.errors import DataError, ReleaseError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
@@ -25,7 +25,7 @@ FOLDER = "ranker"
 FILE = "method.json"
 DEFAULTS: Mapping[str, Any] = {}
 UNFIXED: Mapping[str, float] = {}
-LEARNT = ("user_id", "split", "label", "watched", "weight", "sampling_rate")
+LEARNT = ("user_id", "day", "split", "label", "watched", "weight", "sampling_rate")
 """What is read of a row beside its features."""
 POSITION, FIRST = "position", 0.0
 Position = Literal["ignored", "neutral"]
@@ -126,7 +126,7 @@ def train(
 class Past:
     """What a ranker may learn from: every row before the test. features: those that are learnt from, (n,) each.
 
-    label: NaN where there is none. calibrating: whether a row is of the later days. groups: the member of each row.
+    label: NaN where a title was watched in part. calibrating: whether a row is of the later days.
     """
 
     features: Features
@@ -135,7 +135,7 @@ class Past:
     weight: Floats
     sampling_rate: Floats
     calibrating: npt.NDArray[np.bool_]
-    groups: npt.NDArray[Any]
+    groups: Groups
 
     @classmethod
     def of(cls, rows: pa.Table, names: list[str]) -> "Past":
@@ -143,8 +143,7 @@ class Past:
         past = rows.filter(pc.field("split") != "test")
         label, watched, weight, rate = (_numbers(past, n) for n in ("label", "watched", "weight", "sampling_rate"))
         calibrating = np.asarray(pc.equal(past["split"], "calibrate").combine_chunks().to_numpy(zero_copy_only=False))
-        members = columns(past, ["user_id"])["user_id"]
-        return cls(columns(past, names), label, watched, weight, rate, calibrating.astype(bool), members)
+        return cls(columns(past, names), label, watched, weight, rate, calibrating.astype(bool), _groups(past))
 
     def taken(self, chosen: npt.NDArray[np.bool_], names: Sequence[str]) -> Features:
         return {name: self.features[name][chosen] for name in names}
@@ -153,14 +152,14 @@ class Past:
 def _train(
     past: Past, ranker: Ranker, names: Sequence[str], seed: int, fixed: Mapping[str, float] = UNFIXED
 ) -> FittedRanker:
-    labelled = ~np.isnan(past.label)
-    fitting = labelled & ~past.calibrating
-    require_both(past.label[fitting])
+    learnt = np.full(len(past.label), True) if ranker.MIDDLE else ~np.isnan(past.label)
+    fitting = learnt & ~past.calibrating
+    require_both(past.label[fitting & ~np.isnan(past.label)])
     rate = float(past.sampling_rate[fitting & (past.label == 0)].mean())
     first = _fit(past, fitting, rate, ranker, seed, fixed)
     later = first.probability(past.taken(past.calibrating, names))
     calibrated = first.calibrated(later, past.watched[past.calibrating], rate)
-    return _fit(past, labelled, rate, ranker, seed, fixed).calibrated_like(calibrated)
+    return _fit(past, learnt, rate, ranker, seed, fixed).calibrated_like(calibrated)
 
 
 def _fit(
@@ -176,6 +175,11 @@ def _fit(
     alike = np.where(label == 0, rate / past.sampling_rate[chosen], 1.0)
     fitted = ranker.fit(past.taken(chosen, [*past.features]), label, weight * alike, past.groups[chosen], seed=seed)
     return fitted.fixing(fixed) if fixed else fitted
+
+
+def _groups(rows: pa.Table) -> Groups:
+    codes = [np.unique(rows[name].to_numpy().astype(str), return_inverse=True)[1] for name in ("user_id", "day")]
+    return np.stack(codes, axis=1).astype(np.int64)
 
 
 def _numbers(rows: pa.Table, name: str) -> Floats:

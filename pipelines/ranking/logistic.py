@@ -13,17 +13,16 @@ from pydantic import PositiveFloat, PositiveInt
 from scipy import sparse
 from scipy.special import expit
 
-from pipelines.core.config import Config
-from pipelines.core.contracts import Features, Floats, Ids, Space, Span
-from pipelines.ranking import calibration
-from pipelines.ranking.calibration import UNCALIBRATED, Calibration
+from pipelines.core.contracts import Features, Floats, Groups, Space, Span
+from pipelines.ranking.calibration import Calibrated, Calibration
 from pipelines.ranking.classes import require_both
 from pipelines.ranking.encoding import Encoder
 from pipelines.ranking.explanation import explained
+from pipelines.ranking.method import Method
 
 
 @dataclass(frozen=True)
-class FittedLogistic:
+class FittedLogistic(Calibrated):
     """Coefficients over the design matrix of ``design``; mean and scale standardise the numbers."""
 
     encoder: Encoder
@@ -31,7 +30,6 @@ class FittedLogistic:
     scale: Floats
     coefficients: Floats
     intercept: float
-    calibration: Calibration = UNCALIBRATED
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -63,12 +61,6 @@ class FittedLogistic:
         spans = pairwise(ends.tolist())
         return [(n, np.append(self.coefficients[b:e], 0.0)) for (n, _), (b, e) in zip(named, spans, strict=True)]
 
-    def calibrated(self, probability: Floats, watched: Floats, rate: float) -> Self:
-        return replace(self, calibration=calibration.fit(probability, watched, rate=rate))
-
-    def calibrated_like(self, other: Self) -> Self:
-        return replace(self, calibration=other.calibration)
-
     def fixing(self, values: Mapping[str, float]) -> Self:
         return replace(self, encoder=replace(self.encoder, fixed=values))
 
@@ -99,7 +91,9 @@ class FittedLogistic:
         encoder, calibrated = Encoder.from_json(stored["encoder"]), Calibration(**stored["calibration"])
         with np.load(folder / "logistic.npz", allow_pickle=False) as arrays:
             intercept = float(arrays["intercept"][0])
-            return cls(encoder, arrays["mean"], arrays["scale"], arrays["coefficients"], intercept, calibrated)
+            return cls(
+                encoder, arrays["mean"], arrays["scale"], arrays["coefficients"], intercept, calibration=calibrated
+            )
 
 
 def _numeric(encoder: Encoder) -> list[int]:
@@ -148,10 +142,9 @@ def _spread(numbers: Floats) -> tuple[Floats, Floats]:
     return mean, scale
 
 
-class Logistic(Config):
+class Logistic(Method):
     """penalty: the inverse strength of the ridge, as scikit-learn's C."""
 
-    READS: ClassVar[tuple[str, ...]] = ()
     SPACE: ClassVar[Space] = {
         "penalty": Span(0.0001, 10.0, log=True),
         "min_category_count": Span(10, 200, log=True),
@@ -162,7 +155,7 @@ class Logistic(Config):
     min_category_count: PositiveInt = 50
     max_categories: PositiveInt = 50
 
-    def fit(self, features: Features, label: Floats, weight: Floats, groups: Ids, *, seed: int) -> FittedLogistic:
+    def fit(self, features: Features, label: Floats, weight: Floats, groups: Groups, *, seed: int) -> FittedLogistic:
         from sklearn.linear_model import LogisticRegression
 
         require_both(label)

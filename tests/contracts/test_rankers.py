@@ -26,9 +26,10 @@ def world(rows: int = 600, seed: int = 3) -> tuple[Features, np.ndarray]:
 
 
 def learn(name: str, features: Features, label: np.ndarray) -> FittedRanker:
-    """The method with its own settings, fitted on rows of thirty members in turn."""
-    members = (np.arange(len(label)) % 30).astype(str)
-    return RANKERS[name]().fit(features, label, np.ones(len(label)), members, seed=5)
+    """The method with its own settings, fitted on rows of thirty members in turn, on four days."""
+    row = np.arange(len(label))
+    groups = np.stack([row % 30, row * 4 // max(1, len(row))], axis=1)
+    return RANKERS[name]().fit(features, label, np.ones(len(label)), groups, seed=5)
 
 
 @pytest.fixture(scope="module", params=sorted(RANKERS))
@@ -135,6 +136,15 @@ def test_labels_of_one_class_are_refused(name: str, label: float) -> None:
     features, _ = world()
     with pytest.raises(DataError, match="one class: widen its window"):
         learn(name, features, np.full(600, label))
+
+
+@pytest.mark.parametrize("name", sorted(name for name, of in RANKERS.items() if of.MIDDLE))
+def test_a_method_that_learns_from_the_middle_ranks_with_it_too(name: str) -> None:
+    features, label = world()
+    partly = np.where(np.arange(len(label)) % 5 == 0, np.nan, label)
+    probability = learn(name, features, partly).probability(world(seed=4)[0])
+    later = world(seed=4)[1]
+    assert probability[later == 1].mean() > probability[later == 0].mean() + 0.1
 
 
 @pytest.mark.parametrize("rows", [0, 1])
