@@ -164,6 +164,10 @@ class FittedRanker(Protocol):
         """The same ranker with the calibration of another one of its kind."""
         ...
 
+    def levelled(self, probability: Floats, watched: Floats) -> Self:
+        """The same ranker at the level where its answers ``probability`` for a window have the mean of ``watched``."""
+        ...
+
     def fixing(self, values: Mapping[str, float]) -> Self:
         """The same ranker, for which those numbers are what is told here and no longer features that it asks for."""
         ...

@@ -8,13 +8,21 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import expit, logit
 
 from pipelines.core.contracts import Floats
 from pipelines.core.errors import DataError
 
+FEWEST, FARTHEST = 50, 50.0
+"""Rows that can say something of a level, and how far it may be from them, in log odds."""
 EDGE = 1e-6
 """Scores are kept this far from 0 and 1, so that their logit is finite."""
+
+
+def says_nothing(watched: Floats) -> bool:
+    """Whether a window has too few rows, or rows of one outcome."""
+    return bool(len(watched) < FEWEST or watched.min() == watched.max())
 
 
 def undo_downsampling(probability: Floats, rate: float) -> Floats:
@@ -42,6 +50,15 @@ class Calibration:
         honest = np.clip(undo_downsampling(probability, self.rate), EDGE, 1 - EDGE)
         return np.asarray(expit(self.slope * logit(honest) + self.intercept))
 
+    def levelled(self, probability: Floats, watched: Floats) -> Self:
+        """The same, moved on the log-odds scale until the mean of its own (n,) answers ``probability`` is that of
+        ``watched``; unmoved where those say nothing."""
+        if says_nothing(watched):
+            return self
+        odds, wanted = logit(np.clip(probability, EDGE, 1 - EDGE)), float(watched.mean())
+        move = brentq(lambda by: float(expit(odds + by).mean()) - wanted, -FARTHEST, FARTHEST)
+        return replace(self, intercept=self.intercept + move)
+
 
 UNCALIBRATED = Calibration()
 
@@ -58,6 +75,9 @@ class Calibrated:
     def calibrated_like(self, other: Self) -> Self:
         return replace(self, calibration=other.calibration)
 
+    def levelled(self, probability: Floats, watched: Floats) -> Self:
+        return replace(self, calibration=self.calibration.levelled(probability, watched))
+
 
 def fit(probability: Floats, watched: Floats, *, rate: float, weight: Floats | None = None) -> Calibration:
     """Learn slope and intercept by unpenalised logistic regression of ``watched`` on the logit; weight: (n,) or none.
@@ -66,7 +86,7 @@ def fit(probability: Floats, watched: Floats, *, rate: float, weight: Floats | N
     """
     from sklearn.linear_model import LogisticRegression
 
-    if len(watched) < 50 or watched.min() == watched.max():
+    if says_nothing(watched):
         return Calibration(rate=rate)
     honest = logit(np.clip(undo_downsampling(probability, rate), EDGE, 1 - EDGE))
     model = LogisticRegression(C=np.inf).fit(honest[:, None], watched, sample_weight=weight)

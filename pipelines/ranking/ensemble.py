@@ -18,9 +18,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 from pydantic import Field, NonNegativeFloat
+from scipy import sparse
 from scipy.special import expit
 
-from pipelines.core.contracts import Features, Floats, Groups, Space, Span
+from pipelines.core.contracts import Codes, Features, Floats, Groups, Space, Span
 from pipelines.ranking.calibration import Calibrated, Calibration
 from pipelines.ranking.explanation import strongest
 from pipelines.ranking.gbdt import GBDT, FittedGBDT
@@ -31,6 +32,8 @@ from pipelines.ranking.pairwise import Pairwise
 TREES, LINEAR = "trees", "linear"
 OF_MEMBER = "user_"
 """How the catalogue begins the name of each number that a member's titles share, and of no other."""
+SOME = 50_000
+"""Rows, about, that tell the mean of a score."""
 
 
 @dataclass(frozen=True)
@@ -103,15 +106,23 @@ class Ensemble(Method):
             update={n: getattr(self.trees, n) for n in ("min_category_count", "max_categories")}
         )
         linear = regression.fit(*told, seed=seed)
-        coefficients, intercept = self.linear * linear.coefficients, self.linear * linear.intercept
+        both = replace(linear, coefficients=self.linear * linear.coefficients, intercept=self.linear * linear.intercept)
         if self.order:
-            columns = design(linear.encoder, linear.encoder.matrix(features), linear.mean, linear.scale)
-            names = np.array(linear.encoder.names)[design_owner(linear.encoder)]
-            of_titles = np.flatnonzero([not name.startswith(OF_MEMBER) for name in names.tolist()])
-            grade = np.where(judged, label, 0.5)
-            order = self.pairwise.fit(columns[:, of_titles], grade, groups, seed=seed)
-            coefficients[of_titles] += self.order * order
-            # It tells of differences alone: the mean of the rows stays where the regression has it.
-            intercept -= self.order * float((columns[:, of_titles] @ order).mean())
-        both = replace(linear, coefficients=coefficients, intercept=intercept)
+            both = self._ordered(both, features, np.where(judged, label, 0.5), groups, seed)
         return FittedEnsemble(trees, both, 1 - self.linear)
+
+    def _ordered(
+        self, linear: FittedLogistic, features: Features, grade: Floats, groups: Groups, seed: int
+    ) -> FittedLogistic:
+        """The regression with the order of pairs in its coefficients, at the level it had."""
+        names, matrix = linear.encoder.names, linear.encoder.matrix(features)
+        of_titles = [not names[place].startswith(OF_MEMBER) for place in design_owner(linear.encoder).tolist()]
+
+        def columns(rows: Codes) -> sparse.csr_matrix:
+            return design(linear.encoder, matrix[rows], linear.mean, linear.scale)[:, np.flatnonzero(of_titles)]
+
+        added = np.zeros(len(of_titles))
+        added[of_titles] = self.order * self.pairwise.fit(columns, grade, groups, seed=seed)
+        some = matrix[:: 1 + len(matrix) // SOME]
+        level = replace(linear, coefficients=added, intercept=0.0).log_odds(some).mean()
+        return replace(linear, coefficients=linear.coefficients + added, intercept=linear.intercept - float(level))

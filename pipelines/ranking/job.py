@@ -110,9 +110,11 @@ def train(
 ) -> FittedRanker:
     """Fit on the labelled rows of split ``fit``, calibrate on every matured row of ``calibrate``, then fit on both.
 
-    The last step gives the ranker the latest days; the calibration stays from before it had seen them. ``options``:
-    settings of the method other than its own. ``position``: whether it is learnt from; the calibration, made of scores
-    that are all of the first position, then brings them back to the mean over the positions that were logged.
+    The last step gives the ranker the latest days. The calibration stays from before it had seen them, but for its
+    level, which is that of those days: what moved since the fit days is learnt by then, and would count twice.
+
+    ``options``: settings of the method other than its own. ``position``: whether it is learnt from; the calibration,
+    made of scores that are all of the first position, then brings them back to the mean over the logged positions.
 
     Raises:
         DataError: when there is nothing to fit on, or an unknown method or setting is asked for.
@@ -159,7 +161,9 @@ def _train(
     first = _fit(past, fitting, rate, ranker, seed, fixed)
     later = first.probability(past.taken(past.calibrating, names))
     calibrated = first.calibrated(later, past.watched[past.calibrating], rate)
-    return _fit(past, learnt, rate, ranker, seed, fixed).calibrated_like(calibrated)
+    last = _fit(past, learnt, rate, ranker, seed, fixed).calibrated_like(calibrated)
+    latest = last.probability(past.taken(past.calibrating, names))
+    return last.levelled(latest, past.watched[past.calibrating])
 
 
 def _fit(

@@ -9,6 +9,8 @@ What was watched in part stands between a watch and a failure, so it orders pair
 Source: Joachims, Optimizing Search Engines using Clickthrough Data, KDD 2002; the loss is the logistic one.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 from scipy import sparse
@@ -48,16 +50,16 @@ class Pairwise(Config):
     most: PositiveInt = 100_000
     """Pairs that are learnt from, drawn where there are more."""
 
-    def fit(self, columns: sparse.csr_matrix, grade: Floats, groups: Groups, *, seed: int) -> Floats:
-        """(q,) coefficients of the (n, q) columns: what a pair differs by, times these, are the log odds of its order.
+    def fit(self, columns: Callable[[Codes], sparse.csr_matrix], grade: Floats, groups: Groups, *, seed: int) -> Floats:
+        """(q,) coefficients: what a pair's columns differ by, times these, are the log odds of its order.
 
-        All 0 where fewer than two pairs tell of it.
+        columns: (m,) rows -> their (m, q) columns. All 0 where fewer than two pairs tell of it.
         """
         from sklearn.linear_model import LogisticRegression
 
         better, worse, weight = pairs(grade, groups)
         if len(better) < 2:
-            return np.zeros(columns.shape[1])
+            return np.zeros(columns(better).shape[1])
         if len(better) > self.most:
             drawn = np.sort(np.random.default_rng(seed).choice(len(better), self.most, replace=False))
             better, worse, weight = better[drawn], worse[drawn], weight[drawn] * (len(weight) / self.most)
@@ -65,5 +67,5 @@ class Pairwise(Config):
         turned = np.arange(len(better)) % 2 == 1
         first, second = np.where(turned, worse, better), np.where(turned, better, worse)
         model = LogisticRegression(C=self.penalty, fit_intercept=False, max_iter=self.iterations, tol=1e-3)
-        model.fit(columns[first] - columns[second], ~turned, sample_weight=weight)
+        model.fit(columns(first) - columns(second), ~turned, sample_weight=weight)
         return np.asarray(model.coef_[0], dtype=np.float64)

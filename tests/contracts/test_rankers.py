@@ -113,6 +113,15 @@ def test_a_calibration_carries_over_to_another_fit(fitted: FittedRanker) -> None
     )
 
 
+def test_levelled_it_answers_as_much_as_was_watched_in_the_order_it_had(fitted: FittedRanker) -> None:
+    features, label = world(seed=4)
+    seldom = label * (np.arange(len(label)) % 3 == 0)
+    before = fitted.probability(features)
+    after = fitted.levelled(before, seldom).probability(features)
+    assert after.mean() == pytest.approx(seldom.mean(), abs=1e-3)
+    assert (np.diff(after[np.argsort(before)]) >= 0).all()
+
+
 def test_an_explanation_names_every_feature_strongest_first(fitted: FittedRanker) -> None:
     explanation = fitted.explain(head(world(seed=4)[0], 2))
     assert len(explanation) == 2

@@ -54,3 +54,18 @@ def test_known_slope_and_intercept_are_recovered() -> None:
     found = fit(scores, (random.random(40_000) < truth(scores)).astype(float), rate=1.0)
     assert found.slope == pytest.approx(0.7, abs=0.05)
     assert found.intercept == pytest.approx(-1.0, abs=0.05)
+
+
+def test_a_level_moves_the_mean_and_no_slope() -> None:
+    random = np.random.default_rng(2)
+    scores = random.uniform(0.05, 0.5, 1000)
+    watched = (random.random(1000) < scores / 2).astype(float)
+    before = Calibration(slope=0.8, intercept=0.1)
+    after = before.levelled(before(scores), watched)
+    assert after(scores).mean() == pytest.approx(watched.mean(), abs=1e-9)
+    assert (after.slope, after.rate) == (before.slope, before.rate)
+
+
+@pytest.mark.parametrize("watched", [np.zeros(100), np.ones(100), np.array([0.0, 1.0])])
+def test_a_window_that_says_nothing_leaves_the_level(watched: np.ndarray) -> None:
+    assert Calibration(slope=0.8).levelled(np.full(len(watched), 0.2), watched) == Calibration(slope=0.8)

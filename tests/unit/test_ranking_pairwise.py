@@ -27,7 +27,7 @@ def test_rows_far_apart_in_a_day_are_not_compared(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("rows", [0, 1, 5])
 def test_where_nothing_can_be_compared_nothing_is_learnt(rows: int) -> None:
     columns, groups = sparse.csr_matrix(np.ones((rows, 2))), np.zeros((rows, 2), dtype=np.int64)
-    assert Pairwise().fit(columns, np.ones(rows), groups, seed=1).tolist() == [0.0, 0.0]
+    assert Pairwise().fit(columns.__getitem__, np.ones(rows), groups, seed=1).tolist() == [0.0, 0.0]
 
 
 def test_a_part_of_the_pairs_tells_the_same_and_the_same_seed_draws_the_same() -> None:
@@ -36,8 +36,8 @@ def test_a_part_of_the_pairs_tells_the_same_and_the_same_seed_draws_the_same() -
     grade = (rng.random(4000) < expit(title[:, 0] - title[:, 1])).astype(float)
     groups = np.stack([np.arange(4000) // 8, np.zeros(4000, dtype=np.int64)], axis=1)
     columns = sparse.csr_matrix(title)
-    whole = Pairwise().fit(columns, grade, groups, seed=1)
-    part, again = (Pairwise(most=2000).fit(columns, grade, groups, seed=1) for _ in range(2))
+    whole = Pairwise().fit(columns.__getitem__, grade, groups, seed=1)
+    part, again = (Pairwise(most=2000).fit(columns.__getitem__, grade, groups, seed=1) for _ in range(2))
     np.testing.assert_array_equal(part, again)
     np.testing.assert_allclose(whole, [1.0, -1.0], atol=0.2)
     np.testing.assert_allclose(part, whole, atol=0.2)
@@ -60,7 +60,7 @@ def test_a_members_rate_that_follows_each_outcome_is_not_turned_against_itself()
     columns = sparse.csr_matrix(rate[:, late].reshape(-1, 1))
     of_day = np.stack([part[:, late].ravel() for part in (member, day)], axis=1)
     learnt, across = (
-        Pairwise(most=10**6, penalty=10.0).fit(columns, watched[:, late].ravel(), groups, seed=1)[0]
+        Pairwise(most=10**6, penalty=10.0).fit(columns.__getitem__, watched[:, late].ravel(), groups, seed=1)[0]
         for groups in (of_day, of_day * [1, 0])
     )
     assert learnt > 1.2 * across > 0
