@@ -109,14 +109,13 @@ def timed(call: Callable[[], object], calls: int) -> tuple[float, float]:
 
 def parts(ranker: FittedEnsemble, features: Features, calls: int) -> None:
     """Where the milliseconds go, and how long LightGBM's own walk of the trees would take."""
-    trees, linear, order = ranker.trees, ranker.linear, ranker.order
+    trees, linear = ranker.trees, ranker.linear
     matrix = trees.encoder.matrix(features)
     wide, booster = np.ascontiguousarray(matrix, dtype=np.float64), trees.booster
     sides = {
         "matrix from columns": lambda: trees.encoder.matrix(features),
         "trees, by leaf masks": lambda: trees.log_odds(matrix),
-        "regression": lambda: linear.log_odds(matrix),
-        "order, by leaf masks": lambda: order.log_odds(order.encoder.matrix(features)),
+        "regression and order": lambda: linear.log_odds(matrix),
         "Booster.predict, one thread": lambda: booster.predict(matrix, raw_score=True, num_threads=1),
         "the same, float64": lambda: booster.predict(wide, raw_score=True, num_threads=1),
     }
