@@ -16,6 +16,8 @@ from pipelines.core.errors import StackError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 
+NIGHTLY = "scheduled__"
+"""How the runs begin that Airflow starts by the clock: at some hours a fresh stack makes one at once."""
 CHAIN = ("refresh_features", "retrain", "simulate_traffic", "monitor_behaviour")
 """The first is triggered; each of the others is woken by the asset of the one before it."""
 
@@ -113,7 +115,7 @@ def follow(airflow: Airflow, clock: Clock) -> list[Run]:
     spinner = console.notes().status("") if sys.stderr.isatty() else None
     with spinner or nullcontext():
         while True:
-            runs = [run for run in airflow.runs() if run.dag_id in CHAIN]
+            runs = [run for run in airflow.runs() if run.dag_id in CHAIN and not run.run_id.startswith(NIGHTLY)]
             running = [task for run in runs for task in _tell(airflow, run, told, clock)]
             if spinner:
                 spinner.update(f"{clock.seconds:.0f} s  {', '.join(running) or 'waiting for the scheduler'}")

@@ -58,6 +58,15 @@ def test_a_run_that_skipped_its_last_task_ends_the_demo_at_once_because_it_wakes
     assert [run.dag_id for run in follow(Played(ended), limit=5.0)] == ["simulate_traffic"]
 
 
+def test_a_run_that_the_clock_started_is_no_part_of_the_demo() -> None:
+    nightly = (
+        Run("monitor_behaviour", "scheduled__2026-11-26T01:45:00+00:00", "failed", 2.0),
+        [task("plan", "failed")],
+    )
+    ended = [(run_of(dag_id, "success"), [task("work", "success")]) for dag_id in demo.CHAIN]
+    assert [run.dag_id for run in follow(Played([nightly], [nightly, *ended]))] == list(demo.CHAIN)
+
+
 def test_a_retraining_that_asks_nobody_at_its_end_is_no_end_of_the_demo() -> None:
     asked_nobody = [task("plan", "success"), task("promote", "success"), task("ask_a_person", "skipped")]
     retrained = [(run_of("retrain", "success"), asked_nobody)]
