@@ -31,8 +31,7 @@ FILE = "mixed_effects"
 
 @dataclass(frozen=True)
 class FittedMixedEffects:
-    """worth: (len(catalogue),) log odds for nobody in particular, at the level that makes the mean over what was shown
-    0, so that fits of different days compare; NaN throughout where nothing was learnt.
+    """worth: (len(catalogue),) log odds for nobody in particular; NaN throughout where nothing was learnt.
 
     attributes: (len(catalogue), d). crosses: (words of members, d). likeness: what it adds that a title is in the
     member's language, and of the genres chosen at onboarding. mean, axes, spread: of the attributes of what is watched,
@@ -71,8 +70,8 @@ class FittedMixedEffects:
         return self._retrieval.best(asked, k, own_codes(histories, self.codes))
 
     def scores(self, histories: Sequence[History], codes: Codes) -> Floats:
-        """The log odds of a watch of a title once looked at, beside the mean of what is shown and but for what moves a
-        member's titles alike; never NaN for a known title, because a stranger has a kind too."""
+        """The log odds of a watch of a title once looked at, up to what moves a member's titles alike; never NaN for a
+        known title, because a stranger has a kind too."""
         found: Floats = np.full(codes.shape, np.nan, dtype=np.float32)
         for row, history in enumerate(histories if self._speaks else ()):
             known = codes[row] >= 0

@@ -38,8 +38,6 @@ START, LEAST, MOST, FREE = 0.3, 0.02, 3.0, 100.0
 """The standard deviation that every family of effects begins with, its bounds, and that of the intercept."""
 STEPS, ENOUGH = 60, 1e-7
 """The most steps of a fit, and the share of the loss that is not worth another."""
-ASIDE = ("member", "position", "age", "words")
-"""Families that move a member's titles alike, or say when and where one was shown: they leave the score."""
 TRIED, LATER = 1500, 0.15
 """Members on whose latest share of impressions the own effects are tried."""
 
@@ -168,11 +166,7 @@ def _fixed(
     for a, b in crossed:
         shape = (len(members.groups[a]), len(titles.groups[b]))
         crosses[members.spans[a], titles.spans[b]] = by_name[f"{a} x {b}"].reshape(shape)
-    of_titles = [
-        (family, effect) for (name, family), effect in zip(families, effects, strict=True) if name not in ASIDE
-    ]
-    level = sum(float((family @ effect).mean()) for family, effect in of_titles)
-    worth = (by_name["title"] + attributes @ by_name["attributes"] - level).astype(np.float32)
+    worth = (by_name["title"] + attributes @ by_name["attributes"]).astype(np.float32)
     likeness = np.array([by_name[f"likeness {n}"][0] for n in range(len(alike))])
     d = len(titles)
     none = np.zeros(d, np.float32)

@@ -155,7 +155,7 @@ def test_scores_mean_the_same_when_every_member_is_there_twice(name: str) -> Non
     doubled = replace(once, users=users, member_table=members(users), **twice)
     history, codes = History(("m02", "m04"), (1.0, 1.0)), np.array([[0, 1, 6]])
     few, many = (GENERATORS[name]().fit(o, as_of=AS_OF, seed=7).scores([history], codes) for o in (once, doubled))
-    np.testing.assert_allclose(few, many, atol=0.1, rtol=0.1)  # A prior gives way a little to twice the evidence.
+    np.testing.assert_allclose(few, many, atol=0.1)
 
 
 def test_saved_and_loaded_it_answers_the_same(name: str, fitted: FittedGenerator, tmp_path) -> None:

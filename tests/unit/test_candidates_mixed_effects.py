@@ -84,18 +84,6 @@ def test_a_title_is_not_worth_more_because_it_stood_higher() -> None:
     assert fitted.worth[0] - fitted.worth[1:].mean() < 0.4 * np.log(raw[0] / np.mean(raw[1:]))
 
 
-def test_scores_of_what_was_shown_have_the_mean_0_however_much_is_watched() -> None:
-    for times in (0.3, 2.0):
-        known = world(lambda kind, media, place, times=times: times * by_kind(kind, media, place))
-        assert known.shown is not None
-        fitted = MixedEffects().fit(known, as_of=AS_OF, seed=7)
-        who = [History(context={"country": country}) for country in ("JP", "NL")]
-        scores = fitted.scores(who, np.tile(np.arange(12), (2, 1)))
-        kind = np.char.lstrip(known.shown.users, "u").astype(int) % 2
-        media = np.searchsorted(CATALOGUE, known.shown.media)
-        assert scores[kind, media].mean() == pytest.approx(0, abs=0.01)
-
-
 def test_without_words_or_impressions_worths_alone_answer() -> None:
     whole = world(by_kind)
     bare = Interactions(whole.users, whole.media, whole.weight, whole.at, CATALOGUE)
