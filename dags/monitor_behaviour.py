@@ -3,7 +3,7 @@
 
 Compares the champion's training window with the latest days it served (or, where it served none, the latest logged
 ones): an Evidently report, a table of each offline metric beside the same metric on the following days, and alerts.
-It runs every night, and after simulated traffic.
+It runs after simulated traffic, and every night from the first promotion on.
 
 **Form.** `first` and `last` name the days to look at; empty means every day after the champion's test window.
 

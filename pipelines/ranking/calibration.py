@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import expit, logit
 
 from pipelines.core.contracts import Floats
@@ -53,6 +52,8 @@ class Calibration:
     def levelled(self, probability: Floats, watched: Floats) -> Self:
         """The same, moved on the log-odds scale until the mean of its own (n,) answers ``probability`` is that of
         ``watched``; unmoved where those say nothing."""
+        from scipy.optimize import brentq
+
         if says_nothing(watched):
             return self
         odds, wanted = logit(np.clip(probability, EDGE, 1 - EDGE)), float(watched.mean())

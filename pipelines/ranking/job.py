@@ -159,11 +159,10 @@ def _train(
     require_both(past.label[fitting & ~np.isnan(past.label)])
     rate = float(past.sampling_rate[fitting & (past.label == 0)].mean())
     first = _fit(past, fitting, rate, ranker, seed, fixed)
-    later = first.probability(past.taken(past.calibrating, names))
-    calibrated = first.calibrated(later, past.watched[past.calibrating], rate)
+    later, watched = past.taken(past.calibrating, names), past.watched[past.calibrating]
+    calibrated = first.calibrated(first.probability(later), watched, rate)
     last = _fit(past, learnt, rate, ranker, seed, fixed).calibrated_like(calibrated)
-    latest = last.probability(past.taken(past.calibrating, names))
-    return last.levelled(latest, past.watched[past.calibrating])
+    return last.levelled(last.probability(later), watched)
 
 
 def _fit(
