@@ -86,7 +86,8 @@ def question(
     column = np.array([code.get(media, -1) for media in learnt.media.tolist()])
     watched = matrix(row[column >= 0], column[column >= 0], len(users), len(code))
     pairs = [(n, code[media]) for n, user in enumerate(members) for media in known[user].media if media in code]
-    asked = matrix(*np.array(pairs, dtype=np.int64).T, len(members), len(code))
+    asker, title = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    asked = matrix(asker, title, len(members), len(code))
     codes = [np.array([code.get(m, outside + n) for n, m in enumerate(sorted(own))], dtype=np.int64) for own in wanted]
     return Question(learnt, watched, asked, codes, as_of)
 

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -53,8 +54,8 @@ class Neighbours:
         return scores
 
 
-def made(size: int, rng: np.random.Generator) -> tuple[Ids, dict[str, Proposer], dict[str, Score]]:
-    """A catalogue, whose title n is of taste n % TASTES, with the generators of both sides."""
+def made(size: int, rng: np.random.Generator) -> tuple[Ids, Floats, dict[str, Proposer], dict[str, Score]]:
+    """A catalogue, whose title n is of taste n % TASTES, its factors, and the generators of both sides."""
     catalogue = np.array([f"m{code:07d}" for code in range(size)])
     popularity = FittedPopularity(catalogue, rng.pareto(1.2, size).astype(np.float32))
     held = factors(size, 64, rng)  # The narrow fit is of the same tastes, of which it knows the first directions.
@@ -62,14 +63,19 @@ def made(size: int, rng: np.random.Generator) -> tuple[Ids, dict[str, Proposer],
     near = np.arange(size)[:, None] % TASTES + TASTES * rng.integers(0, size // TASTES, (size, NEAR))
     similarity = np.sort(rng.random((size, NEAR)), axis=1)[:, ::-1].astype(np.float32)
     neighbours = Neighbours(codes_of(catalogue), near.astype(np.int32), np.ascontiguousarray(similarity))
-    ours = {"popularity": popularity, "als 64": wide, "als 48": narrow, "neighbours": neighbours}
-    plain = {
+    ours: dict[str, Proposer] = {
+        "popularity": popularity,
+        "als 64": wide,
+        "als 48": narrow,
+        "neighbours": neighbours,
+    }
+    plain: dict[str, Score] = {
         "popularity": lambda asked: np.tile(np.where(popularity.score > 0, popularity.score, -np.inf), (len(asked), 1)),
         "als 64": lambda asked: wide.member_factors(asked) @ wide.factors.T,
         "als 48": lambda asked: narrow.member_factors(asked) @ narrow.factors.T,
         "neighbours": neighbours.everything,
     }
-    return catalogue, ours, plain
+    return catalogue, wide.factors, ours, plain
 
 
 def factors(size: int, width: int, rng: np.random.Generator) -> Floats:
@@ -77,7 +83,7 @@ def factors(size: int, width: int, rng: np.random.Generator) -> Floats:
     spectrum = (np.arange(1, width + 1) ** -0.5).astype(np.float32)
     centres = rng.standard_normal((TASTES, width), dtype=np.float32)
     around = centres[np.arange(size) % TASTES] + 0.7 * rng.standard_normal((size, width), dtype=np.float32)
-    return around * spectrum * np.exp(0.5 * rng.standard_normal((size, 1), dtype=np.float32))
+    return np.asarray(around * spectrum * np.exp(0.5 * rng.standard_normal((size, 1), dtype=np.float32)))
 
 
 def members(catalogue: Ids, factors: Floats, count: int, rng: np.random.Generator) -> list[History]:
@@ -105,8 +111,8 @@ def plain_blend(scored: Mapping[str, Score], codes: Mapping[str, int], asked: Se
     ranks = {}
     for name, score in scored.items():
         scores = score(asked)
-        for row, history in enumerate(asked):
-            scores[row, [codes[media] for media in history.media if media in codes]] = -np.inf
+        for line, history in enumerate(asked):
+            scores[line, [codes[media] for media in history.media if media in codes]] = -np.inf
         best = plain_best(scores, K)
         row, rank = np.nonzero(best >= 0)
         media = best[row, rank]
@@ -114,9 +120,14 @@ def plain_blend(scored: Mapping[str, Score], codes: Mapping[str, int], asked: Se
         ranks[name] = np.full((len(asked), size), -1, dtype=np.int32)
         ranks[name][row, media] = rank
     order = np.argsort(-fused, axis=1, kind="stable")[:, :K]
-    for rank in ranks.values():  # Who proposed each candidate, which the page asks for.
-        np.take_along_axis(rank, order, axis=1)
+    for places in ranks.values():  # Who proposed each candidate, which the page asks for.
+        np.take_along_axis(places, order, axis=1)
     return np.where(np.take_along_axis(fused, order, axis=1) > 0, order, -1)
+
+
+def alone(generator: Proposer, asked: History) -> Codes:
+    """One generator's answer, without a blend."""
+    return generator.candidates([asked], K)[0]
 
 
 def timed(answer: Callable[[History], Codes], asked: Sequence[History]) -> tuple[list[float], list[Codes]]:
@@ -132,9 +143,9 @@ def timed(answer: Callable[[History], Codes], asked: Sequence[History]) -> tuple
 def measure(size: int, requests: int) -> bool:
     """Print a line a side and a generator, and the bars; whether they are met."""
     rng = np.random.default_rng(size)
-    catalogue, ours, plain = made(size, rng)
+    catalogue, held, ours, plain = made(size, rng)
     codes, config = codes_of(catalogue), BlendConfig(candidates=K)
-    asked = members(catalogue, ours["als 64"].factors, requests + WARM_UP, rng)
+    asked = members(catalogue, held, requests + WARM_UP, rng)
     began = time.perf_counter()
     blend(ours, asked[:1], config, size)
     print(f"{size:,} media; the first question, with what is prepared for all: {time.perf_counter() - began:.1f} s")
@@ -150,7 +161,7 @@ def measure(size: int, requests: int) -> bool:
     was, expected = timed(sides["plain"], few)
     now, found = timed(sides["ours"], asked[WARM_UP:])
     for name, generator in ours.items():
-        own, _ = timed(lambda one, g=generator: g.candidates([one], K)[0], asked[WARM_UP:])
+        own, _ = timed(partial(alone, generator), asked[WARM_UP:])
         print(f"  {name:<12} p50 {np.median(own):8.3f} ms")
     for name, took in (("plain blend", was), ("our blend", now)):
         print(f"  {name:<12} p50 {np.median(took):8.3f} ms   p99 {np.quantile(took, 0.99):8.3f} ms")

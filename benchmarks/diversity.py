@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +56,7 @@ class Sitting:
     release: LoadedRelease
     snapshot: MediaSnapshot
     rows: dict[str, dict[str, object]]
-    at: np.datetime64
+    at: datetime
 
     def figures(self, diversity: DiversityConfig) -> np.ndarray:
         """(members, FIGURES) of each member's page."""
@@ -64,9 +64,8 @@ class Sitting:
         manifest = self.release.manifest
         manifest = manifest.model_copy(update={"settings": manifest.settings | told})
         pager = Pager(replace(self.release, manifest=manifest), self.snapshot)
-        moment = self.at.item().replace(tzinfo=UTC)
         pages = [
-            [item.media_id for item in pager.assemble(PageRequest(u, f"r-{u}", moment, k=K), row, history).items]
+            [item.media_id for item in pager.assemble(PageRequest(u, f"r-{u}", self.at, k=K), row, history).items]
             for u, row in self.rows.items()
             for history in [self.snapshot.history(u)]
         ]
@@ -76,7 +75,8 @@ class Sitting:
         users = np.repeat(list(self.rows), [len(page) for page in pages])
         media = np.concatenate(pages)
         place = np.concatenate([np.arange(len(page)) for page in pages])
-        chance = self.world.watch_probability(users, media, self.at, position=place)
+        moment = np.datetime64(self.at.replace(tzinfo=None), "us")
+        chance = self.world.watch_probability(users, media, moment, position=place)
         codes = np.full((len(pages), K), -1)
         codes[np.repeat(np.arange(len(pages)), [len(page) for page in pages]), place] = np.searchsorted(
             self.snapshot.ids, media
@@ -100,8 +100,7 @@ def trained(seed: int, folder: Path) -> Sitting:
     snapshot = MediaSnapshot.load(write(settings, evening, folder / "snapshot"))
     members = sorted(snapshot.histories)[:MOST]
     rows = judgement.member_rows(settings, members, evening)
-    at = np.datetime64(evening.replace(tzinfo=None), "us")
-    return Sitting(World.load(folder / "world"), load_release(path), snapshot, rows, at)
+    return Sitting(World.load(folder / "world"), load_release(path), snapshot, rows, evening)
 
 
 def _silent(step: str) -> None:

@@ -15,6 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -31,7 +32,8 @@ def made(members: int, seed: int = 0) -> tuple[Side, Side]:
     rng = np.random.default_rng(seed)
     base = rng.random((METRICS, members))
     better = np.clip(base + 0.002 + 0.1 * rng.standard_normal((METRICS, members)), 0, 1)
-    return tuple({f"metric {n}": figures for n, figures in enumerate(side)} for side in (better, base))
+    left, right = ({f"metric {n}": figures for n, figures in enumerate(side)} for side in (better, base))
+    return left, right
 
 
 def without(side: Side, share: float = 0.1, seed: int = 1) -> Side:
@@ -78,10 +80,10 @@ def main(members: int) -> int:
     together(a, b)
     bars = []
     for name, left in (("every member has every figure", a), ("a tenth lack three", without(a))):
-        now, found = timed(lambda left=left: together(left, b), 3)
-        was, alone = timed(lambda left=left: one_by_one(left, b), 1)
+        now, found = timed(partial(together, left, b), 3)
+        was, alone = timed(partial(one_by_one, left, b), 1)
         moved = apart(found, alone)
-        busy = worked(lambda left=left: together(left, b))
+        busy = worked(partial(together, left, b))
         print(f"{members:,} members, {METRICS} metrics, {RESAMPLES:,} resamples, {name}:")
         print(f"  together {now:.2f} s ({busy:.2f} s of a processor), one by one {was:.2f} s")
         print(f"  {was / now:.1f} times as long; greatest difference {moved:.1e}")

@@ -218,9 +218,9 @@ def main() -> int:
         right = [isclose(answers[0][name], value, abs_tol=1e-12) for name, value in case.by_hand.items()]
         bars.append((case.name, sum(right), len(right)))
     bars.append(("titles shown 3, 1, 0, 0 times", int(gini_row()), 1))
-    for name, right, of in bars:
-        print(f"bar: as worked by hand: {name} | {right} of {of} | all | {'met' if right == of else 'missed'}")
-    return 0 if all(right == of for _, right, of in bars) else 1
+    for name, hits, of in bars:
+        print(f"bar: as worked by hand: {name} | {hits} of {of} | all | {'met' if hits == of else 'missed'}")
+    return 0 if all(hits == of for _, hits, of in bars) else 1
 
 
 if __name__ == "__main__":

@@ -103,7 +103,7 @@ def decided(effect: Effect) -> bool:
 
 def plainly(lift: Lift) -> bool:
     """Whether an ordinary 95 % interval does."""
-    return abs(lift.value) > norm.isf(ALPHA / 2) * lift.error
+    return bool(abs(lift.value) > norm.isf(ALPHA / 2) * lift.error)
 
 
 @dataclass

@@ -34,7 +34,7 @@ from scipy import stats
 from pipelines.core.draws import tempered
 from pipelines.evaluation.exploration_slots import first_choice
 from pipelines.evaluation.logged import Logged, Target
-from pipelines.evaluation.off_policy import METHODS, Estimate, compare, estimate
+from pipelines.evaluation.off_policy import METHODS, Difference, Estimate, compare, estimate
 from pipelines.metrics.clustered import ratio
 from pipelines.metrics.intervals import Floats, Interval, bootstrap_statistic
 from pipelines.metrics.intervals import ratio as ratio_statistic
@@ -106,8 +106,8 @@ def population(seed: int, members: int = 1500) -> Population:
     may = world.truth.catalogue.showable(at.max(), people.country)[who]
     pool = np.argpartition(-np.where(may, rng.random(may.shape), -1.0), POOL, axis=1)[:, :POOL]
     held = main_device(people, who)
-    many = [np.repeat(values, POOL) for values in (who, at, held)]
-    appeal = world.truth.appeal(many[0], pool.ravel(), many[1], many[2]).reshape(pool.shape)
+    asked = np.repeat(np.arange(len(who)), POOL)
+    appeal = world.truth.appeal(who[asked], pool.ravel(), at[asked], held[asked]).reshape(pool.shape)
     ranked = np.log(appeal) + rng.normal(0, 0.7, appeal.shape)
     runners_up = np.argsort(-ranked, axis=1)[:, SLOT + 1 : SLOT + 1 + ACTIONS]
     seen = examination(np.full(len(who), SLOT), held)[:, None]
@@ -161,7 +161,7 @@ def coverage(of: Population, members: int, seeds: int, *, beside: bool = True) -
         targets = {policy: one.target(policy) for policy in of.policies}
         for policy, target in targets.items():
             estimates = {method: estimate(one.logged, target, method) for method in METHODS}
-            held = {method: answer.value for method, answer in estimates.items()}
+            held: dict[str, Interval] = {method: answer.value for method, answer in estimates.items()}
             held |= plain(one.logged, target, seed) if beside else {}
             for method, value in held.items():
                 found.append(_row(policy, method, value, worth[policy], estimates["snips"]))
@@ -172,7 +172,7 @@ def coverage(of: Population, members: int, seeds: int, *, beside: bool = True) -
     return pd.DataFrame(found), pd.DataFrame(gained)
 
 
-def _row(policy: str, method: str, value: Interval, truth: float, answer: object) -> dict[str, object]:
+def _row(policy: str, method: str, value: Interval, truth: float, answer: Estimate | Difference) -> dict[str, object]:
     overlap = answer.overlap if isinstance(answer, Estimate) else answer.contrast
     return {
         "policy": policy,
@@ -196,7 +196,7 @@ def world_bars(of: Population, members: int, seeds: int) -> bool:
         table = groups[["truth", "holds", "width", "largest", "effective", "uncommon", "told"]].mean()
         print(f"{what}s of {len(of.policies)} policies from {seeds} logs of {members} members")
         print(table.round(4).to_string())
-        for (policy, method), share in table["holds"].items():
+        for policy, method, share in table["holds"].reset_index().itertuples(index=False):
             if method in METHODS:
                 name = f"{what} by {method}, {policy}: 95 % interval holds the truth"
                 met.append(bar(name, f"{share:.1%}", f"{HELD[0]:.0%} to {HELD[1]:.0%}", HELD[0] <= share <= HELD[1]))

@@ -13,7 +13,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from materialisation import BEGIN, NUMBERS, PLAIN, fill, load_plain, plain_store, redis
@@ -37,6 +39,11 @@ def milliseconds(ask: Callable[[str], object], asked: list[str]) -> list[tuple[f
     return found
 
 
+def by_feast(store: Any, refs: list[str], user: str) -> dict[str, Any]:
+    """One member's numbers, as Feast answers."""
+    return dict(store.get_online_features(refs, [{"user_id": user}]).to_dict())
+
+
 def main(members: int, questions: int) -> int:
     """A line a side and store, then the bars."""
     with tempfile.TemporaryDirectory() as folder, redis() as server:
@@ -48,7 +55,7 @@ def main(members: int, questions: int) -> int:
             store = FeatureStore(own)
             store.apply()
             store.materialize(BEGIN, BEGIN)
-            sides[f"ours, all member views, {name}"] = lambda user, store=store: store.user_row(user, BEGIN)
+            sides[f"ours, all member views, {name}"] = partial(store.user_row, at=BEGIN)
         refs = [f"{PLAIN}:plain_{n}" for n in range(NUMBERS)]
         address = f"127.0.0.1:{server.port},db=1"
         online = {
@@ -58,9 +65,7 @@ def main(members: int, questions: int) -> int:
         for name, config in online.items():
             plain = plain_store(home, config)
             load_plain(plain)
-            sides[f"Feast, {NUMBERS} numbers, {name}"] = lambda user, plain=plain: plain.get_online_features(
-                refs, [{"user_id": user}]
-            ).to_dict()
+            sides[f"Feast, {NUMBERS} numbers, {name}"] = partial(by_feast, plain, refs)
         taken = measured(sides, [f"u{n}" for n in rng.integers(0, members, questions)])
     return report(taken)
 

@@ -48,7 +48,7 @@ OF_USER, OF_VIDEO = ("user_features_pure.csv", "user_id"), ("video_features_basi
 def profiles(path: Path, file: str, key: str) -> pd.DataFrame:
     """A table of the source as it stands, without the bins of its own numbers."""
     table = pd.read_csv(path / file, dtype={key: str}).set_index(key)
-    return table[[name for name in table if not name.endswith("_range")]]
+    return table[[name for name in table.columns if not name.endswith("_range")]]
 
 
 def events(path: Path, videos: pd.DataFrame) -> pd.DataFrame:
@@ -80,7 +80,8 @@ def with_video(rows: pd.DataFrame, videos: pd.DataFrame) -> pd.DataFrame:
 
 def numbered(moments: "pd.Series[Any]") -> "pd.Series[int]":
     """The day of each moment, as a number."""
-    return moments.dt.tz_localize(None).dt.normalize().astype("datetime64[s]").astype("int64") // 86400
+    midnight: pd.Series[int] = moments.dt.tz_localize(None).dt.normalize().astype("datetime64[s]").astype("int64")
+    return midnight // 86_400
 
 
 def lagged(rows: pd.DataFrame, told: pd.DataFrame, key: str) -> dict[str, np.ndarray]:
@@ -108,7 +109,7 @@ def plain_columns(table: pa.Table, path: Path) -> tuple[pd.DataFrame, list[str]]
         found |= lagged(rows, told, key)
     columns = pd.DataFrame(found)
     ids = {"v_author_id", "v_music_id", "v_music_type", "v_visible_status"}
-    words = [n for n in columns if columns[n].dtype == object or "onehot" in n or n in ids]
+    words = [n for n in columns.columns if columns[n].dtype == object or "onehot" in n or n in ids]
     fitted = ~pc.equal(table["split"], "test").to_numpy()
     for name in words:
         values = columns[name].astype(str)
@@ -138,8 +139,9 @@ def main(path: Path, test_from: date, test_to: date | None, seeds: list[int]) ->
     """Train both sides for each seed on the same rows; 1 where a bar is missed."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(home=Path(folder))
-        asked = {"settings": settings, "test_from": test_from, "test_to": test_to, "say": print}
-        window, _ = backtest.prepare("kuairand", path, **asked)
+        window, _ = backtest.prepare(
+            "kuairand", path, settings=settings, test_from=test_from, test_to=test_to, say=print
+        )
         found: dict[str, list[np.ndarray]] = {"released": [], "plain": []}
         for seed in seeds:
             release = load_release(backtest.train(settings, window, seed=seed, say=print)[0])

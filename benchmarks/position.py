@@ -57,7 +57,7 @@ def seen(rows: pa.Table) -> Floats:
     shown, liked = np.bincount(place), np.bincount(place, weights=watched)
     rate = (liked + liked.sum() / shown.sum()) / (shown + 1)
     slope = np.polyfit(np.arange(len(rate)), np.log(rate), 1, w=np.sqrt(liked + 1))[0]
-    return np.exp(min(slope, 0.0) * np.arange(len(rate)))
+    return np.asarray(np.exp(min(slope, 0.0) * np.arange(len(rate))))
 
 
 def fitted(way: str, rows: pa.Table, names: list[str], seed: int) -> FittedRanker:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -104,10 +105,7 @@ def retrained(world: Path, home: Path, config: WorldConfig) -> list[Stage]:
         watch.step("training set", lambda: retraining.build_training_set(settings, window, seed=SEED))
         watch.step("generators and blend", lambda: retraining.fit_generators(settings, window, seed=SEED))
         for name in RANKERS:
-            watch.step(
-                f"ranker {name}",
-                lambda name=name: retraining.fit_ranker(settings, window, seed=SEED, method=name),
-            )
+            watch.step(f"ranker {name}", partial(retraining.fit_ranker, settings, window, seed=SEED, method=name))
         folder = retraining.staging(settings, window) / retraining.RELEASE
         watch.step("seal", lambda: retraining.seal(settings, window, seed=SEED, folder=folder))
     finally:

@@ -14,7 +14,7 @@ import argparse
 import importlib.util
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,7 +94,7 @@ def measured(answer: Answer, questions: Floats) -> tuple[float, float, list[Code
     return float(np.median(took[5:])), float(np.quantile(took[5:], 0.95)), found[5:]
 
 
-def compare(kind: str, size: int, sides: dict[str, Callable[[Floats], Side]]) -> dict[str, tuple[float, float]]:
+def compare(kind: str, size: int, sides: Mapping[str, Callable[[Floats], Side]]) -> dict[str, tuple[float, float]]:
     """Print a line a side; its median and what it found."""
     make = {"tastes": tastes, "shapeless": shapeless}[kind]
     vectors, questions = make(size, np.random.default_rng(size))
@@ -120,7 +120,7 @@ def main(peer_up_to: int) -> int:
     with threadpool_limits(1):
         for size in SIZES:
             for kind in ("tastes", "shapeless"):
-                sides = {"exact": exact, "lists": lists}
+                sides: dict[str, Callable[[Floats], Side]] = {"exact": exact, "lists": lists}
                 figures = compare(kind, size, sides | ({"usearch": graph} if peer and size <= peer_up_to else {}))
                 if kind == "tastes" and size >= SWITCH:
                     (plain, _), (quick, found) = figures["exact"], figures["lists"]

@@ -212,11 +212,12 @@ def main(rows: int, repeats: int, faster: float, within: float, memory: float) -
                 taken[side].append(alone(measured, side, Path(folder)))
     print(f"{rows:,} rows, {len(VIEWS)} views of {FEATURES} features, {DAYS} days; the best of {repeats}")
     print("side        seconds       cpu   peak GiB")
-    best = {
-        side: [kind(run[n] for run in runs) for n, kind in enumerate((min, min, max))] for side, runs in taken.items()
-    }
-    for side, (seconds, cpu, peak) in best.items():
-        print(f"{side:<8} {seconds:>10.2f} {cpu:>9.2f} {peak:>10.2f}")
+    best = {}
+    for side, runs in taken.items():
+        seconds, cpus, peaks, _ = zip(*runs, strict=True)
+        best[side] = (min(seconds), min(cpus), max(peaks))
+    for side, (took, cpu, peak) in best.items():
+        print(f"{side:<8} {took:>10.2f} {cpu:>9.2f} {peak:>10.2f}")
     ours, feast, hand = best["marquee"], best["feast"], best["by hand"]
     equal = len({run[3] for runs in taken.values() for run in runs}) == 1
     ahead = [feast[n] / ours[n] for n in (0, 1)]

@@ -87,9 +87,10 @@ def plain(model: Towers, fused: bool) -> Step:
 
     def step(batch: Batch) -> torch.Tensor:
         adam.zero_grad()
+        assert batch.members is not None
         rows = [embedding(t, table) for t, table in zip((batch.touched, batch.members), tables, strict=True)]
         loss = model.loss(batch, *rows)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         adam.step()
         return loss.detach()
 
