@@ -218,7 +218,7 @@ def _train(stage: Stage, window: Window) -> Path:
     grid = CheckpointConfig(every_days=stage.config.every_days, most=(window.test_from - window.fit_from).days)
     retraining.build_training_set(settings, window, seed=seed, kept=kept, config=grid, known_by=morning)
     retraining.fit_generators(settings, window, seed=seed, kept=kept)
-    retraining.fit_ranker(settings, window, seed=seed, method=stage.method, kept=kept)
+    retraining.fit_ranker(settings, window, seed=seed, method=stage.method)
     folder = retraining.staging(settings, window) / retraining.RELEASE
     retraining.seal(settings, window, seed=seed, folder=folder)
     return folder

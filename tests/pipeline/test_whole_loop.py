@@ -18,8 +18,6 @@ from pipelines.judgement import Judgement, exam, judge
 from pipelines.metrics.reliability import gap
 from pipelines.promotion import policy as policies
 from pipelines.promotion.gate import decide
-from pipelines.released import load_release
-from pipelines.rerank.ordering import OrderingConfig
 from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.world import simulate
 
@@ -78,13 +76,6 @@ def test_a_backtest_gives_every_figure_with_its_interval_for_the_release_and_for
 def test_it_learns_something_from_even_a_small_world(answer):
     assert answer["ranker"]["auc"]["low"] > 0.5
     assert answer["candidates"]["recall@100"]["value"] > 0.2
-
-
-def test_how_much_the_generators_count_is_learnt_where_the_log_says_how_probable_a_title_was(answer, home):
-    (folder,) = home.glob("staging/*/release")
-    ordering = json.loads((folder / "ordering.json").read_text(encoding="utf-8"))
-    assert 0 <= ordering["prior"] < OrderingConfig().prior - 0.3
-    assert load_release(folder).manifest.settings["ordering"] == ordering
 
 
 def test_it_counts_what_its_figures_rest_on(answer):
