@@ -44,7 +44,7 @@ from pipelines.snapshot import MediaSnapshot, write
 
 SEEDS, MEMBERS, DAYS, MOST, K = (31, 32), 600, 21, 400, 10
 GAIN, LOSS, MICROSECONDS = 20.0, 1.0, 300.0
-STRENGTHS = {"mmr": (0.09, 0.16, 0.2), "dpp": (0.01, 0.02, 0.05)}
+STRENGTHS = {"mmr": (0.06, 0.12, 0.16), "dpp": (0.006, 0.01, 0.02)}
 FIGURES = ("genres", "embedding", "unlike", "watches")
 
 

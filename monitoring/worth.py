@@ -21,7 +21,8 @@ from pipelines.core.errors import DataError, ReleaseError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.core.window import Window
-from pipelines.metrics.intervals import Floats, Interval, bootstrap_statistic, paired_difference, ratio
+from pipelines.metrics.intervals import Floats, Interval, bootstrap_statistic, ratio
+from pipelines.promotion.comparison import paired_gain
 from pipelines.promotion.gains import EXPERIMENT, PAGE, Gain, Line, promotions, worth
 from pipelines.promotion.policy import Policy
 from pipelines.released import LoadedRelease, load_release
@@ -66,7 +67,7 @@ def collect(
     ``readouts``: release id -> its gain over the champion of an experiment, in the primary metric's unit or the
     experiment's own. ``pages``: score both releases on the days that followed, which takes some seconds a promotion.
     """
-    gains = promotions(entries, policy.primary)
+    gains = promotions(entries, policy.primaries)
     unmeasured: dict[str, str] = {}
     found = []
     for place, gain in enumerate(gains):
@@ -85,7 +86,7 @@ def collect(
 
 
 def page_gain(settings: Settings, gain: Gain, until: str | None, policy: Policy, *, seed: int) -> Interval:
-    """The primary metric of the page on the days after the promotion's test, the new champion's less the other's.
+    """The gain's metric of the page on the days after the promotion's test, the new champion's less the other's.
 
     ``until``: the release promoted next, whose test ends where this one's days end. Paired by member.
 
@@ -93,9 +94,9 @@ def page_gain(settings: Settings, gain: Gain, until: str | None, policy: Policy,
         DataError: there are no days with features after the test, or the metric is not one of the page.
         ReleaseError: a release is not in the registry any more.
     """
-    part, _, metric = policy.primary.partition(".")
+    part, _, metric = gain.metric.partition(".")
     if part != "page":
-        raise DataError(f"the primary metric {policy.primary} is not of the page: its gain is not measured again")
+        raise DataError(f"the metric {gain.metric} is not of the page: its gain is not measured again")
     release = _fetch(settings, gain.release_id)
     window = _following(settings, release, _fetch(settings, until) if until else None)
     rows = Lake(settings.lake_path).read(
@@ -104,8 +105,10 @@ def page_gain(settings: Settings, gain: Gain, until: str | None, policy: Policy,
     sitting = judgement.sitting(settings, window, rows, seed=seed, most=MOST_PAGES)
     ours, floor = sitting.lists(release, seed)
     theirs = sitting.lists(_fetch(settings, gain.before), seed)[0] if gain.before else floor
+    if metric not in ours["page"].values:
+        raise DataError(f"the log from {window.test_from} does not say how probable what it showed was: no {metric}")
     mine, other = (side["page"].values[metric] for side in (ours, theirs))
-    return paired_difference(mine, other, seed, policy.resamples, policy.confidence)
+    return paired_gain(gain.metric, mine, other, policy, seed)
 
 
 def _following(settings: Settings, release: LoadedRelease, after: LoadedRelease | None) -> Window:

@@ -28,15 +28,20 @@ from pipelines.evaluation.evidence import Scored, gather
 from pipelines.evaluation.offline import ListEvidence, evaluate_lists, evaluate_rows
 from pipelines.evaluation.slices import Facts, label
 from pipelines.metrics.intervals import Interval
+from pipelines.metrics.propensity import Drawn
 from pipelines.metrics.reliability import reliability
 from pipelines.page import Pager, PageRequest, popular
 from pipelines.ranking import job as ranking
 from pipelines.ranking.calibration import fit as fit_calibration
 from pipelines.released import LoadedRelease, load_release
 from pipelines.snapshot import MediaSnapshot, write
+from pipelines.training_data import rows as labelled
+from pipelines.training_data.sampled import SamplingConfig
 
 DEPTH, PAGE = 100, 10
 MOST_MEMBERS = 3000
+LEAST_DRAWN = 0.5
+"""The share of impressions whose propensity has to be known for pages to be weighed by it."""
 POPULARITY_FEATURE = "media_engaged_rate"
 
 Figures = dict[str, dict[str, Interval]]
@@ -206,6 +211,8 @@ class Sitting:
     """What each engaged with on the test days that was new to them."""
     rows_of: Mapping[str, Mapping[str, object]]
     usual: Mapping[str, Any]
+    slots: pd.DataFrame | None = None
+    """What they were shown on the test days, as ``drawn_slots`` finds it."""
 
     def answers(self, release: LoadedRelease, clock: Callable[[], float] = perf_counter) -> Answers:
         """What the release and popularity answer each member."""
@@ -228,15 +235,13 @@ class Sitting:
     def scored(self, answers: Answers, seed: int) -> tuple[dict[str, ListEvidence], dict[str, ListEvidence]]:
         """(release, popularity) what the candidates and pages were worth."""
         found = answers.found
-        ours = {part: self._scored(found[part], seed) for part in ("candidates", "page")}
-        floor = {
-            "candidates": self._scored(found["floor"], seed),
-            "page": self._scored([ids[:PAGE] for ids in found["floor"]], seed),
-        }
+        pages = (found["page"], [ids[:PAGE] for ids in found["floor"]])
+        lists = zip((found["candidates"], found["floor"]), pages, strict=True)
+        ours, floor = (
+            {"candidates": _lists(asked, self, seed), "page": _lists(page, self, seed, drawn=True)}
+            for asked, page in lists
+        )
         return ours, floor
-
-    def _scored(self, found: list[list[str]], seed: int) -> ListEvidence:
-        return _lists(found, self.truth, self.members, seed)
 
 
 def sitting(settings: Settings, window: Window, rows: Any, *, seed: int, most: int) -> Sitting:
@@ -258,7 +263,24 @@ def sitting(settings: Settings, window: Window, rows: Any, *, seed: int, most: i
     snapshot = MediaSnapshot.load(write(settings, at, folder))
     shutil.rmtree(folder)
     truth = [wanted[user] - set(known[user].media) for user in members]
-    return Sitting(at, snapshot, members, known, truth, member_rows(settings, members, at), _usual_request(rows))
+    rows_of, slots = member_rows(settings, members, at), drawn_slots(lake, window, members)
+    return Sitting(at, snapshot, members, known, truth, rows_of, _usual_request(rows), slots)
+
+
+def drawn_slots(lake: Lake, window: Window, members: Sequence[str]) -> pd.DataFrame | None:
+    """What the members were shown on the test days and how probably: user_id, media_id, watched, propensity; None where
+    the log says that of less than LEAST_DRAWN of its impressions."""
+    if not lake.dataset.impressions_logged or not lake.days("impressions", window.test_from, window.test_to):
+        return None
+    read = ["impression_id", "propensity"]
+    logged = lake.read("impressions", window.test_from, window.test_to, columns=read).to_pandas()
+    if (logged["propensity"] > 0).mean() < LEAST_DRAWN:
+        return None
+    found = labelled.read(
+        lake, window.test_from, window.test_to, known_by=None, labels=None, sampling=SamplingConfig(), seed=0
+    ).frame
+    found = found[found["user_id"].isin(members)].merge(logged[logged["propensity"] > 0], on="impression_id")
+    return found[["user_id", "media_id", "watched", "propensity"]]
 
 
 def judge_lists(
@@ -315,13 +337,27 @@ def member_rows(settings: Settings, members: Sequence[str], at: datetime) -> dic
     return {str(row.pop("user_id")): {str(k): v for k, v in row.items()} for row in rows.to_dict("records")}
 
 
-def _lists(found: Sequence[list[str]], truth: Sequence[set[str]], members: Sequence[str], seed: int) -> ListEvidence:
-    code = {media: place for place, media in enumerate(sorted({m for one in (*found, *truth) for m in one}))}
+def _lists(found: Sequence[list[str]], of: Sitting, seed: int, *, drawn: bool = False) -> ListEvidence:
+    slots = of.slots if drawn else None
+    shown = set() if slots is None else set(slots["media_id"])
+    code = {media: place for place, media in enumerate(sorted({m for one in (*found, *of.truth) for m in one} | shown))}
     ranked: Codes = np.full((len(found), DEPTH), -1, dtype=np.int64)
     for row, own in enumerate(found):
         ranked[row, : len(own)] = [code[media] for media in own]
-    wanted = [np.array(sorted(code[media] for media in own), dtype=np.int64) for own in truth]
-    return evaluate_lists(ranked, wanted, PAGE, seed, members=np.array(members), depth=DEPTH)
+    wanted = [np.array(sorted(code[media] for media in own), dtype=np.int64) for own in of.truth]
+    told = None if slots is None else _coded(slots, code, of)
+    return evaluate_lists(ranked, wanted, PAGE, seed, members=np.array(of.members), depth=DEPTH, drawn=told)
+
+
+def _coded(slots: pd.DataFrame, code: Mapping[str, int], of: Sitting) -> Drawn:
+    place = {user: row for row, user in enumerate(of.members)}
+    return Drawn(
+        slots["user_id"].map(place).to_numpy(np.int64),
+        slots["media_id"].map(code).to_numpy(np.int64),
+        slots["watched"].to_numpy(np.float64),
+        slots["propensity"].to_numpy(np.float64),
+        len(of.snapshot.ids),
+    )
 
 
 def evidence_of(

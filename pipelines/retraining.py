@@ -20,6 +20,7 @@ from pipelines.candidates import scores
 from pipelines.candidates.job import DAILY
 from pipelines.candidates.scores import CheckpointConfig
 from pipelines.core import days, release
+from pipelines.core.contracts import Floats
 from pipelines.core.errors import DataError, ReleaseError
 from pipelines.core.evidence import Evidence
 from pipelines.core.lake import Lake
@@ -41,6 +42,7 @@ from pipelines.rerank.diversity import DiversityConfig
 from pipelines.rerank.exploration import ExplorationConfig
 from pipelines.rerank.filters import FiltersConfig
 from pipelines.rerank.ordering import OrderingConfig
+from pipelines.rerank.ordering import learn as learn_ordering
 from pipelines.training_data import job as training_data
 from pipelines.training_data.integrity import require_green
 from pipelines.training_data.splits import calibrating
@@ -57,6 +59,9 @@ TRAINED = "trained"
 CHECKPOINTS = "checkpoints"
 RELEASE, CHALLENGER, CHAMPION, FLOOR = "release", "challenger.npz", "champion.npz", "floor.npz"
 OFF_POLICY = "off_policy.json"
+ORDERING = "ordering.json"
+MOST_ASKED = 2000
+"""Members whose explored impressions decide the ordering."""
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -161,16 +166,49 @@ def fit_ranker(
     seed: int,
     method: str = DEFAULT,
     options: Mapping[str, Any] = ranking.DEFAULTS,
+    kept: Path | None = None,
 ) -> None:
-    """Fit and calibrate the ranker into the release folder that holds the generators; DataError on a red one.
+    """Fit and calibrate the ranker into the release folder that holds the generators, and learn how much those count
+    beside it in the order of a page; DataError on a red one.
 
-    ``options``: settings of the method other than its own.
+    ``options``: settings of the method other than its own. ``kept``: where the fits of generators are, as for them.
     """
     require_green(training_data.report_of(settings, window))
     into = staging(settings, window) / RELEASE
     shutil.rmtree(into / ranking.FOLDER, ignore_errors=True)  # Or files of another method would be sealed with it.
     names = ranker_inputs(settings, method)
-    ranking.fit(settings, window, names=names, into=into, seed=seed, method=method, options=options)
+    expected = ranking.fit(settings, window, names=names, into=into, seed=seed, method=method, options=options)
+    folder = kept or staging(settings, window) / CHECKPOINTS
+    ordering = _ordering(settings, window, expected, release=into, folder=folder, seed=seed)
+    (into / ORDERING).write_text(ordering.model_dump_json(), encoding="utf-8")
+
+
+def _ordering(
+    settings: Settings, window: Window, expected: Floats, *, release: Path, folder: Path, seed: int
+) -> OrderingConfig:
+    """Learnt from those impressions of the calibration days that a policy drew by chance and said how probably; the
+    default where there are none. expected: of every row of those days, by the ranker."""
+    lake = Lake(settings.lake_path)
+    if not lake.dataset.impressions_logged:
+        return OrderingConfig()
+    logged = lake.read(
+        "impressions", window.calibrate_from, window.last_fitted, columns=["impression_id", "propensity"]
+    )
+    chance = dict(zip(*(logged[name].to_pylist() for name in logged.column_names), strict=True))
+    read = ["impression_id", "user_id", "media_id", "event_timestamp", "device", "position", "watched", "split"]
+    rows = lake.read(f"training/{window.test_from}", columns=read).to_pandas()
+    rows = rows[rows["split"] == "calibrate"]
+    rows = rows.assign(expected=expected, chance=rows["impression_id"].map(chance).astype(np.float64))
+    drawn = rows[(rows["chance"] > 0) & (rows["chance"] < 1)]
+    if drawn.empty:
+        return OrderingConfig()
+    members = np.unique(drawn["user_id"].astype(str))
+    if len(members) > MOST_ASKED:
+        drawn = drawn[drawn["user_id"].isin(np.random.default_rng(seed).choice(members, MOST_ASKED, replace=False))]
+    found = candidates.retrieved(settings, window, drawn, release=release, folder=folder, seed=seed)
+    drawn, found = drawn[found > 0], found[found > 0]
+    of = {name: drawn[name].to_numpy(np.float64) for name in ("expected", "watched", "chance", "position")}
+    return learn_ordering(of["expected"], found, of["watched"], of["chance"], of["position"])
 
 
 def seal(
@@ -201,7 +239,7 @@ def seal(
         seed=seed,
         settings={
             "blend": candidates.load_blend(folder).model_dump(mode="json"),
-            "ordering": OrderingConfig().model_dump(mode="json"),
+            "ordering": json.loads((folder / ORDERING).read_text(encoding="utf-8")),
             "filters": FiltersConfig().model_dump(mode="json"),
             "diversity": DiversityConfig().model_dump(mode="json"),
             "exploration": ExplorationConfig().model_dump(mode="json"),

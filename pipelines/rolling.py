@@ -201,7 +201,7 @@ def _week(
     )
     gain = of_verdict(
         verdict.as_dict(),
-        stage.policy.primary,
+        stage.policy.primaries,
         release_id=_id(ours),
         before=_id(judged[champion]) if champion else None,
         decided=(window.test_to + timedelta(days=1)).isoformat(),
@@ -218,7 +218,7 @@ def _train(stage: Stage, window: Window) -> Path:
     grid = CheckpointConfig(every_days=stage.config.every_days, most=(window.test_from - window.fit_from).days)
     retraining.build_training_set(settings, window, seed=seed, kept=kept, config=grid, known_by=morning)
     retraining.fit_generators(settings, window, seed=seed, kept=kept)
-    retraining.fit_ranker(settings, window, seed=seed, method=stage.method)
+    retraining.fit_ranker(settings, window, seed=seed, method=stage.method, kept=kept)
     folder = retraining.staging(settings, window) / retraining.RELEASE
     retraining.seal(settings, window, seed=seed, folder=folder)
     return folder
@@ -230,7 +230,7 @@ def _realised(stage: Stage, faced: Faced, gain: Gain, judged: Mapping[Path, Judg
     ``floor``: popularity as it was on the week's first morning.
     """
     mine, other = judged[faced.challenger].evidence, judged[faced.champion].evidence if faced.champion else floor
-    return compare(stage.policy.primary, gain.against, mine, other, 0.0, stage.policy, stage.seed).gain
+    return compare(gain.metric, gain.against, mine, other, 0.0, stage.policy, stage.seed).gain
 
 
 def _told(window: Window, served: Judgement | None, challenger: Judgement, verdict: Verdict) -> dict[str, Any]:
@@ -265,7 +265,7 @@ def _report(lake: Lake, stage: Stage, told: list[dict[str, Any]]) -> dict[str, A
         "seed": stage.seed,
         "every_days": stage.config.every_days,
         "method": stage.method,
-        "metric": stage.policy.primary,
+        "metric": gains[-1].metric if gains else stage.policy.primary,
         "weeks": told,
         "gains": [gain.as_dict() for gain in gains],
         "worth": {

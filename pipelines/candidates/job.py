@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from pipelines.candidates import FITTED
-from pipelines.candidates.blend import BlendConfig
+from pipelines.candidates.blend import BlendConfig, blend
 from pipelines.candidates.contribution import report
 from pipelines.candidates.interactions import HISTORY_LENGTH, asked_on, engaged_watches, histories, interactions
+from pipelines.candidates.known import from_lake
 from pipelines.candidates.proposed import Proposed
 from pipelines.candidates.scores import CheckpointConfig, Checkpoints, checkpoint_days
 from pipelines.candidates.weights import learn
 from pipelines.core import days
-from pipelines.core.contracts import FittedGenerator, History
+from pipelines.core.contracts import FittedGenerator, Floats, History
 from pipelines.core.errors import ReleaseError
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
@@ -27,6 +29,8 @@ FOLDER, BLEND, SOURCES = "generators", "blend.json", "sources.json"
 DAILY = CheckpointConfig()
 MOST_MEMBERS = 2000
 """Members whose later watches decide the blend: enough to tell weights apart, a few seconds to ask and learn from."""
+TOGETHER = 4096
+"""Rows whose titles are looked for in their members' blends at a time."""
 
 
 def checkpoints(
@@ -91,6 +95,30 @@ def proposals(
     asked = [user for user in members if new[user]]
     told = [asked_on(before[user], device=device[user]) for user in asked]
     return Proposed.of(generators, told, [new[user] for user in asked], BlendConfig().candidates)
+
+
+def retrieved(
+    settings: Settings, window: Window, rows: pd.DataFrame, *, release: Path, folder: Path, seed: int
+) -> Floats:
+    """(n,) the blend's score of each row's title for its member, 0 where it is no candidate, by generators that were
+    fitted before the calibration days and as the ``release`` blends. rows: user_id, media_id, event_timestamp, device.
+    """
+    held = checkpoints(settings, window, folder=folder, seed=seed)
+    generators = held.generators(window.calibrate_from)
+    found = np.zeros(len(rows), dtype=np.float32)
+    if not generators:
+        return found
+    known, config = from_lake(held.lake, rows), load_blend(release)
+    catalogue = next(iter(generators.values())).catalogue
+    code = {media: place for place, media in enumerate(catalogue.tolist())}
+    codes = np.array([code.get(media, len(catalogue)) for media in rows["media_id"].astype(str)])
+    order = np.argsort(known.place, kind="stable")
+    for mine in np.array_split(order, -(-len(order) // TOGETHER)):
+        asked, line = np.unique(known.place[mine], return_inverse=True)
+        blended = blend(generators, [known.histories[one] for one in asked.tolist()], config, len(catalogue))
+        hit = blended.codes[line] == codes[mine][:, None]
+        found[mine] = (blended.scores[line] * hit).sum(axis=1)
+    return found
 
 
 def load(release: Path) -> dict[str, FittedGenerator]:

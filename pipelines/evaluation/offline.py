@@ -18,6 +18,7 @@ from pipelines.metrics.intervals import (
     bootstrap_statistic,
 )
 from pipelines.metrics.judging import Codes, Relevant
+from pipelines.metrics.propensity import IPS, Drawn, ips_dcg, skewed_mean
 
 RESAMPLES = 1000
 ROW_RESAMPLES = 300
@@ -58,8 +59,10 @@ def evaluate_lists(
     *,
     members: npt.ArrayLike | None = None,
     depth: int = 100,
+    drawn: Drawn | None = None,
 ) -> ListEvidence:
-    """NDCG, mAP, mAR and their F1 at ``k`` and recall at ``depth``, a figure a member and means with intervals.
+    """NDCG, mAP, mAR and their F1 at ``k`` and recall at ``depth``, a figure a member and means with intervals; where
+    slots of known propensity are given as ``drawn``, the inverse-propensity DCG at ``k`` too.
 
     ranked: (n, width) codes, best first, -1 pads. relevant: n arrays of codes, or the same as Ragged. members: (n,)
     ids; their places if not given. F1 is of the means mAP and mAR, resampled jointly, and so has no figure a member.
@@ -70,6 +73,10 @@ def evaluate_lists(
     values = {f"{name}@{k}": each for name, each in at_k.items()}
     values[f"recall@{depth}"] = ranking.recall(ranked, relevant, depth)
     intervals = bootstrap_means(values, seed, RESAMPLES)
+    if drawn is not None:
+        weighed = f"{IPS}dcg@{k}"
+        values[weighed] = ips_dcg(ranked, drawn, k)
+        intervals[weighed] = skewed_mean(values[weighed])
     intervals[f"f1@{k}"] = _f1_interval(values[f"map@{k}"], values[f"mar@{k}"], seed)
     ids = np.arange(len(relevant)) if members is None else np.asarray(members)
     if len(ids) != len(relevant):

@@ -16,6 +16,7 @@ from pipelines.metrics.intervals import (
     bootstrap_statistic,
     paired_difference,
 )
+from pipelines.metrics.propensity import IPS, skewed_mean
 from pipelines.metrics.significance import chance_of, detectable, detectable_within, signed_rank
 from pipelines.promotion.policy import Policy
 
@@ -29,7 +30,8 @@ class Comparison(NamedTuple):
     """challenger, other: the metric of each on what both scored. gain: their difference, above 0 = challenger better.
 
     needed: what the policy asks of the gain. members: how many have a figure on both sides. finding: what it says.
-    chance: two-sided p of a gain of 0 (Wilcoxon's where members have a figure each, else from the interval).
+    chance: two-sided p of a gain of 0 (Wilcoxon's where members have a figure each that is not weighed by inverse
+    propensities, else from the interval).
     detectable: the gain that so many members would have shown with the policy's power. part: such as ``device=tv``.
     """
 
@@ -67,20 +69,23 @@ class Measured(NamedTuple):
 class Lists(NamedTuple):
     """Figures of the same members, all (n,): their places in the challenger's evidence, the figures of either side."""
 
+    metric: str
     places: Places
     mine: Floats
     theirs: Floats
 
     def of(self, kept: npt.NDArray[np.bool_]) -> "Lists":
         """Only those members."""
-        return Lists(self.places[kept], self.mine[kept], self.theirs[kept])
+        return Lists(self.metric, self.places[kept], self.mine[kept], self.theirs[kept])
 
     def measure(self, policy: Policy, seed: int) -> Measured:
         """Means, and the paired gain."""
-        gain = paired_difference(self.mine, self.theirs, seed, policy.resamples, policy.confidence)
+        gain = paired_gain(self.metric, self.mine, self.theirs, policy, seed)
         differences = self.mine - self.theirs
+        # Most members' figures say nothing of a mean that a few of them hold: there ranks would mislead.
+        chance = chance_of(gain, policy.confidence) if _weighed(self.metric) else signed_rank(differences)
         within = detectable(differences, policy.confidence, policy.power)
-        return Measured(_mean(self.mine), _mean(self.theirs), gain, signed_rank(differences), within)
+        return Measured(_mean(self.mine), _mean(self.theirs), gain, chance, within)
 
 
 class Scores(NamedTuple):
@@ -110,6 +115,14 @@ class Scores(NamedTuple):
         )
         within = detectable_within(gain, policy.confidence, policy.power)
         return Measured(_on_everyone(x, n), _on_everyone(y, n), gain, chance_of(gain, policy.confidence), within)
+
+
+def paired_gain(metric: str, mine: Floats, theirs: Floats, policy: Policy, seed: int) -> Interval:
+    """The mean of mine - theirs over members who have both, (n,) each; what is weighed by inverse propensities is so
+    skewed that its interval has to be corrected."""
+    if _weighed(metric):
+        return skewed_mean(mine - theirs, policy.confidence)
+    return paired_difference(mine, theirs, seed, policy.resamples, policy.confidence)
 
 
 def compare(
@@ -182,6 +195,11 @@ def figure(metric: str, evidence: Evidence) -> tuple[float, int]:
     return _on_everyone(STATISTICS[name](rows.label, rows.probability, codes, len(owners)), len(owners)), len(owners)
 
 
+def holds(metric: str, evidence: Evidence) -> bool:
+    """Whether the evidence has the metric, be it of lists or of rows."""
+    return metric in evidence.metrics or _is_of_rows(metric, evidence)
+
+
 def lacks_slice(name: str, evidence: Evidence) -> str:
     """What is said where the evidence does not know a slice."""
     held = ", ".join(evidence.slices) or "none"
@@ -193,7 +211,7 @@ def _align(metric: str, a: Evidence, b: Evidence) -> Lists | Scores:
     if not _is_of_rows(metric, a):
         (mine, x), (theirs, y) = _held(metric, a), _held(metric, b)
         _same(a.members[mine], b.members[theirs], f"members of {metric}")
-        return Lists(mine, x, y)
+        return Lists(metric, mine, x, y)
     part, _, name = metric.partition(".")
     if not _is_of_rows(metric, b):
         raise ReleaseError(_lacks(metric, b))
@@ -214,6 +232,10 @@ def _comparison(
 ) -> Comparison:
     figures = (found.challenger, found.other, found.gain)
     return Comparison(metric, against, *figures, needed, members, finding, found.chance, found.detectable, part)
+
+
+def _weighed(metric: str) -> bool:
+    return metric.partition(".")[2].startswith(IPS)
 
 
 def _is_of_rows(metric: str, evidence: Evidence) -> bool:

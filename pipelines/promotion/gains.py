@@ -91,13 +91,21 @@ def read(found: Mapping[str, Any]) -> Gain:
 
 
 def of_verdict(
-    facts: Mapping[str, Any], primary: str, *, release_id: str, before: str | None, decided: str, promoted: bool
+    facts: Mapping[str, Any],
+    primaries: Sequence[str],
+    *,
+    release_id: str,
+    before: str | None,
+    decided: str,
+    promoted: bool,
 ) -> Gain | None:
-    """The gain that a verdict's comparisons hold on the primary metric; None where the gate compared nothing.
+    """The gain that a verdict's comparisons hold on the first of the primary metrics that was compared; None where the
+    gate compared nothing.
 
     Against the champion where there was one, else against popularity. ``facts``: what Verdict.as_dict gives.
     """
-    held = [c for c in facts.get("comparisons", ()) if c["metric"] == primary]
+    compared = facts.get("comparisons", ())
+    held = [c for metric in primaries for c in compared if c["metric"] == metric]
     chosen = next((c for c in held if c["against"] == "champion"), held[0] if held else None)
     if chosen is None:
         return None
@@ -107,14 +115,14 @@ def of_verdict(
         before if chosen["against"] == "champion" else None,
         decided,
         "promote" if promoted else str(facts["verdict"]),
-        primary,
+        chosen["metric"],
         chosen["against"],
         _interval(chosen["gain"]),
         _interval(off_policy) if isinstance(off_policy, Mapping) and "value" in off_policy else None,
     )
 
 
-def promotions(entries: Iterable[Line], primary: str) -> list[Gain]:
+def promotions(entries: Iterable[Line], primaries: Sequence[str]) -> list[Gain]:
     """Every release that was promoted, oldest first, with the gain of its last verdict before that; twice is once.
 
     A promotion without a verdict, or by a verdict that compared nothing, promised nothing and is left out.
@@ -126,7 +134,7 @@ def promotions(entries: Iterable[Line], primary: str) -> list[Gain]:
             judged[entry.release_id] = entry.facts
         elif entry.event == PROMOTED and entry.release_id in judged and entry.release_id not in found:
             facts, about = judged[entry.release_id], {"release_id": entry.release_id, "decided": entry.at.isoformat()}
-            gain = of_verdict(facts, primary, before=facts.get("before"), promoted=True, **about)
+            gain = of_verdict(facts, primaries, before=facts.get("before"), promoted=True, **about)
             found |= {entry.release_id: gain} if gain else {}
     return list(found.values())
 
@@ -175,9 +183,15 @@ class Worth:
 def worth(gains: Sequence[Gain], measure: str, *, least: int = LEAST, confidence: float = 0.95) -> Worth:
     """How much of the predicted gains over a champion came true in this measure.
 
-    A first release's gain over popularity is another quantity and is left out.
+    A first release's gain over popularity is another quantity and is left out, and so are gains in another metric than
+    the last one's, whose unit is another.
     """
-    pairs = [(g.predicted.value, g.realised[measure].value) for g in over_a_champion(gains) if measure in g.realised]
+    counted = over_a_champion(gains)
+    pairs = [
+        (g.predicted.value, g.realised[measure].value)
+        for g in counted
+        if measure in g.realised and g.metric == counted[-1].metric
+    ]
     kept = [pair for pair in pairs if isfinite(pair[0]) and isfinite(pair[1])]
     missing = max(0, least - len(kept))
     predicted, realised = ([pair[side] for pair in kept] for side in (0, 1))

@@ -25,7 +25,7 @@ from pipelines.core.errors import MarqueeError, ReleaseError
 from pipelines.core.evidence import Evidence
 from pipelines.metrics.significance import discoveries
 from pipelines.promotion import limits
-from pipelines.promotion.comparison import REMEDY, Comparison, compare, compare_parts, figure, lacks_slice
+from pipelines.promotion.comparison import REMEDY, Comparison, compare, compare_parts, figure, holds, lacks_slice
 from pipelines.promotion.limits import Check
 from pipelines.promotion.policy import Policy
 
@@ -68,6 +68,7 @@ def decide(challenger: Evidence, champion: Evidence | None, floor: Evidence, pol
     """
     for side in (champion, floor):
         _on_one_window(challenger, side)
+    policy = policy.measured_in(lambda metric: holds(metric, challenger))
     unfit = _unfit(challenger, policy)
     if unfit:
         return Verdict("reject", tuple(unfit))

@@ -1,5 +1,6 @@
 """The promotion policy: which figures decide, by how much, how surely. A YAML file, so that people read it."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,6 +65,7 @@ class Policy(Config):
     """See policy.yaml, which explains each key."""
 
     primary: str = Field(pattern=METRIC)
+    fallback: str | None = Field(default=None, pattern=METRIC)
     superiority_margin: NonNegativeFloat = 0.0
     floors: tuple[Floor, ...] = Field(min_length=1)
     guardrails: tuple[Guardrail, ...] = ()
@@ -96,6 +98,17 @@ class Policy(Config):
         """Whether a person decides about a release of this verdict; one that is rejected waits for nobody."""
         asked = {"never": (), "inconclusive": ("inconclusive",), "always": ("promote", "inconclusive")}
         return verdict in asked[self.approval]
+
+    @property
+    def primaries(self) -> tuple[str, ...]:
+        """The primary metric, and the one that stands in for it where a log cannot tell it."""
+        return (self.primary, *([self.fallback] if self.fallback else []))
+
+    def measured_in(self, held: Callable[[str], bool]) -> "Policy":
+        """The policy on evidence that may lack the primary metric, whose fallback then takes its place."""
+        if not self.fallback or held(self.primary):
+            return self
+        return self.model_copy(update={"primary": self.fallback, "fallback": None})
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -76,17 +76,21 @@ def fit(
     seed: int,
     method: str = DEFAULT,
     options: Mapping[str, Any] = DEFAULTS,
-) -> None:
+) -> Floats:
     """Fit ``method`` on the features ``names``, calibrate it on the later days, and save it below ``into``.
 
     ``options``: settings of the method other than its own, as `marquee tune --to FILE` writes them.
+
+    Returns (m,) what it expected of the rows of split ``calibrate``, in their order, before it had learnt them.
     """
     ranker = configured(method, options)
     table = f"training/{window.test_from}"
     # A training set is wide, and half of it is for reports: what is not learnt from stays on the disk.
     read = [*dict.fromkeys((*names, *LEARNT))]
     past = Past.of(Lake(settings.lake_path).read(table, columns=read), [*names])
-    save(_train(past, ranker, names, seed), method, into, options)
+    fitted, expected = _train(past, ranker, names, seed)
+    save(fitted, method, into, options)
+    return expected
 
 
 def configured(method: str, options: Mapping[str, Any]) -> Ranker:
@@ -121,7 +125,7 @@ def train(
     """
     learnt = names if position == "ignored" else [*names, POSITION]
     fixed = {} if position == "ignored" else {POSITION: FIRST}
-    return _train(Past.of(rows, learnt), configured(method, options), names, seed, fixed)
+    return _train(Past.of(rows, learnt), configured(method, options), names, seed, fixed)[0]
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,8 @@ class Past:
 
 def _train(
     past: Past, ranker: Ranker, names: Sequence[str], seed: int, fixed: Mapping[str, float] = UNFIXED
-) -> FittedRanker:
+) -> tuple[FittedRanker, Floats]:
+    """The ranker, and what it expected of the calibration rows before it had learnt them."""
     learnt = np.full(len(past.label), True) if ranker.MIDDLE else ~np.isnan(past.label)
     fitting = learnt & ~past.calibrating
     require_both(past.label[fitting & ~np.isnan(past.label)])
@@ -162,7 +167,7 @@ def _train(
     later, watched = past.taken(past.calibrating, names), past.watched[past.calibrating]
     calibrated = first.calibrated(first.probability(later), watched, rate)
     last = _fit(past, learnt, rate, ranker, seed, fixed).calibrated_like(calibrated)
-    return last.levelled(last.probability(later), watched)
+    return last.levelled(last.probability(later), watched), calibrated.probability(later)
 
 
 def _fit(

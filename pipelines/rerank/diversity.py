@@ -29,7 +29,7 @@ class DiversityConfig(Config):
     most: PositiveInt = 5
     within: PositiveInt = 10
     method: Literal["none", "mmr", "dpp"] = "mmr"
-    strength: float = Field(default=0.12, ge=0, le=1)
+    strength: float = Field(default=0.09, ge=0, le=1)
     depth: PositiveInt = 50
 
 

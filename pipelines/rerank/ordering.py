@@ -1,10 +1,12 @@
 """The order of a page: the probability of a watch once shown, and how much the generators agree on the title.
 
 The ranker learns from titles that were shown, so it says little of those that never would have been. What generators
-retrieve for the member is evidence on just that: order by log probability + prior x log generators' score.
+retrieve for the member is evidence on just that: order by log probability + prior x log generators' score. How much it
+counts is learnt where titles were shown by chance; elsewhere nobody can tell, and the default stays.
 """
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from pipelines.core.config import Config
@@ -17,6 +19,12 @@ class OrderingConfig(Config):
     prior: float = Field(default=1.5, ge=0)
 
 
+MOST_WEIGHT, MOST_PRIOR = 100.0, 5.0
+"""The most that a row counts, however unlikely its title was to be shown; the most that a prior can be."""
+LOOSE = np.array([1.0, 0.5, 10.0, 3.0])
+"""By how much slope, prior, level and decay (each ten places) are expected to differ from 1, the default, 0 and 0."""
+
+
 def log_score(probability: Floats, retrieved: Floats, config: OrderingConfig) -> Floats:
     """(n,) what titles are ordered by. probability, retrieved: (n,) above 0."""
     tiny = np.finfo(np.float64).tiny
@@ -26,3 +34,32 @@ def log_score(probability: Floats, retrieved: Floats, config: OrderingConfig) ->
 def best_first(score: Floats, codes: Codes) -> Codes:
     """(n,) places, best first; ties by code."""
     return np.lexsort((codes, -score))
+
+
+def learn(probability: Floats, retrieved: Floats, watched: Floats, chance: Floats, position: Floats) -> OrderingConfig:
+    """The prior under which titles shown by chance were watched as they were: all (n,), titles that were retrieved.
+
+    probability: the ranker's, from before it had learnt these rows. chance: of being shown, in (0, 1). position: the
+    place on the page, NaN where nobody logged it. A logistic regression, each row weighted by 1 / chance:
+    slope x (logit p + prior x log s) + level + decay x place, from the default prior, which stays without evidence.
+    """
+    from scipy.optimize import minimize
+    from scipy.special import expit, logit
+
+    own, default = logit(np.clip(probability, 1e-6, 1 - 1e-6)), OrderingConfig().prior
+    agreed, place = np.log(retrieved), np.nan_to_num(position) / 10
+    weight = np.minimum(1 / chance, MOST_WEIGHT)
+    weight = weight * (weight.sum() / (weight**2).sum()) if len(weight) else weight  # To their effective number.
+    middle = np.array([1.0, default, 0.0, 0.0])
+
+    def loss(told: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        slope, prior, level, decay = told
+        odds = slope * (own + prior * agreed) + level + decay * place
+        off, apart = weight * (expit(odds) - watched), (told - middle) / LOOSE
+        value = weight @ (np.logaddexp(0, odds) - watched * odds) + (apart**2).sum() / 2
+        slopes = [off @ (own + prior * agreed), slope * (off @ agreed), off.sum(), off @ place]
+        return float(value), np.array(slopes) + apart / LOOSE
+
+    bounds = [(0.01, None), (0.0, MOST_PRIOR), (None, None), (None, None)]
+    found = minimize(loss, middle, jac=True, method="L-BFGS-B", bounds=bounds)
+    return OrderingConfig(prior=round(float(found.x[1]), 3))

@@ -18,6 +18,8 @@ from pipelines.judgement import Judgement, exam, judge
 from pipelines.metrics.reliability import gap
 from pipelines.promotion import policy as policies
 from pipelines.promotion.gate import decide
+from pipelines.released import load_release
+from pipelines.rerank.ordering import OrderingConfig
 from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.world import simulate
 
@@ -29,8 +31,9 @@ FIGURES = {
     "ranker": {"auc", "gauc", "log_loss", "ece"},
     "ranker_all_impressions": {"log_loss", "ece"},
     "candidates": {"recall@100"},
-    "page": {"ndcg@10", "map@10", "mar@10", "f1@10"},
+    "page": {"ndcg@10", "map@10", "mar@10", "f1@10", "ips_dcg@10"},
 }
+UNBOUNDED = {"log_loss", "ips_dcg@10"}
 
 
 @pytest.fixture(scope="module")
@@ -69,13 +72,20 @@ def test_a_backtest_gives_every_figure_with_its_interval_for_the_release_and_for
                 assert set(figure) == {"value", "low", "high"}, (part, name)
                 assert 0 <= figure["low"] <= figure["value"] <= figure["high"], (part, name)
     for part, names in FIGURES.items():
-        for name in names - {"log_loss"}:
+        for name in names - UNBOUNDED:
             assert answer[part][name]["high"] <= 1
 
 
 def test_it_learns_something_from_even_a_small_world(answer):
     assert answer["ranker"]["auc"]["low"] > 0.5
     assert answer["candidates"]["recall@100"]["value"] > 0.2
+
+
+def test_how_much_the_generators_count_is_learnt_where_the_log_says_how_probable_a_title_was(answer, home):
+    (folder,) = home.glob("staging/*/release")
+    ordering = json.loads((folder / "ordering.json").read_text(encoding="utf-8"))
+    assert 0 <= ordering["prior"] < OrderingConfig().prior - 0.3
+    assert load_release(folder).manifest.settings["ordering"] == ordering
 
 
 def test_it_counts_what_its_figures_rest_on(answer):

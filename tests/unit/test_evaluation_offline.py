@@ -6,6 +6,7 @@ import pytest
 from pipelines.core.errors import DataError
 from pipelines.evaluation.offline import evaluate_lists, evaluate_rows
 from pipelines.metrics.classification import auc, ece, gauc, log_loss
+from pipelines.metrics.propensity import Drawn
 
 
 def test_rows_are_scored_by_every_metric_with_an_interval_that_holds_it():
@@ -38,6 +39,15 @@ def test_lists_are_scored_member_by_member_and_on_the_mean():
     assert found.intervals["recall@100"].value == pytest.approx((1 + 1 / 2) / 2)
     assert found.members.tolist() == ["a", "b", "c"]
     assert set(found.intervals) == {"ndcg@3", "map@3", "mar@3", "f1@3", "recall@100"}
+
+
+def test_lists_are_weighed_where_slots_of_known_propensity_are_given():
+    ranked, relevant = np.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]]), [np.array([n]) for n in (1, 6, 7)]
+    slots = Drawn(np.array([0, 1, 1]), np.array([1, 4, 6]), np.ones(3), np.array([0.5, 0.5, 0.25]), 9)
+    found = evaluate_lists(ranked, relevant, 3, seed=1, drawn=slots)
+    np.testing.assert_allclose(found.values["ips_dcg@3"], [2.0, (2 + 4 / 2) / 2, np.nan])
+    weighed = found.intervals["ips_dcg@3"]
+    assert (weighed.value, weighed.low, weighed.high) == (2.0, 2.0, 2.0)
 
 
 def test_f1_is_that_of_the_two_means():

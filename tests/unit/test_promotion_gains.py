@@ -1,6 +1,6 @@
 """What a verdict promised, read of the ledger's lines, and what a gate gain was worth."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import inf, isnan
 from typing import Any
@@ -44,7 +44,7 @@ def test_a_promotion_promised_its_gain_over_the_champion_on_the_primary_metric()
         comparison(NDCG, "champion", 0.02),
         before="old",
     )
-    (found,) = promotions([Entry("judged", "new", judged), Entry("promoted", "new")], NDCG)
+    (found,) = promotions([Entry("judged", "new", judged), Entry("promoted", "new")], [NDCG])
     assert (found.release_id, found.before, found.against, found.promoted) == ("new", "old", "champion", True)
     assert found.predicted == Interval(0.02, 0.01, 0.03)
     assert found.decided == AT.isoformat()
@@ -53,7 +53,7 @@ def test_a_promotion_promised_its_gain_over_the_champion_on_the_primary_metric()
 
 def test_the_first_release_promised_its_gain_over_popularity():
     judged = facts(comparison("ranker.gauc", "floor", 0.2), comparison(NDCG, "floor", 0.5), before=None)
-    (found,) = promotions([Entry("judged", "new", judged), Entry("promoted", "new")], NDCG)
+    (found,) = promotions([Entry("judged", "new", judged), Entry("promoted", "new")], [NDCG])
     assert (found.before, found.against, found.predicted.value) == (None, "floor", 0.5)
 
 
@@ -69,22 +69,38 @@ def test_only_what_was_promoted_counts_and_only_once():
         Entry("promoted", "new"),
         Entry("promoted", "unjudged"),
     ]
-    assert [found.release_id for found in promotions(lines, NDCG)] == ["new"]
+    assert [found.release_id for found in promotions(lines, [NDCG])] == ["new"]
 
 
 def test_a_release_that_a_person_promoted_in_spite_of_the_gate_counts_as_promoted():
     judged = facts(comparison(NDCG, "champion", -0.01), before="old") | {"verdict": "inconclusive"}
-    (found,) = promotions([Entry("judged", "new", judged), Entry("promoted", "new")], NDCG)
+    (found,) = promotions([Entry("judged", "new", judged), Entry("promoted", "new")], [NDCG])
     assert found.promoted
 
 
 def test_a_verdict_that_compared_nothing_promised_nothing():
-    assert promotions([Entry("judged", "new", facts()), Entry("promoted", "new")], NDCG) == []
+    assert promotions([Entry("judged", "new", facts()), Entry("promoted", "new")], [NDCG]) == []
+
+
+def test_the_gain_is_in_the_metric_that_was_compared():
+    primaries = ("page.ips_dcg@10", NDCG)
+    both = facts(comparison(NDCG, "floor", 0.5), comparison(primaries[0], "champion", 0.02), before="old")
+    alone = facts(comparison(NDCG, "champion", 0.03), before="old")
+    about = {"release_id": "new", "before": "old", "decided": "2026-03-02", "promoted": True}
+    found = [of_verdict(told, primaries, **about) for told in (both, alone)]
+    assert [(g.metric, g.predicted.value) for g in found if g] == [(primaries[0], 0.02), (NDCG, 0.03)]
+
+
+def test_what_a_gain_was_worth_is_told_of_gains_in_one_unit():
+    old = [replace(gain(1.0 + n, 50.0), metric="page.map@10") for n in range(5)]
+    found = worth([*old, *(gain(0.02 + n / 1000, 0.01) for n in range(5))], PAGE)
+    assert found.count == 5
+    assert found.ratio.value < 1
 
 
 def test_an_off_policy_estimate_is_kept_where_there_is_one():
     told = facts(comparison(NDCG, "champion", 0.02), off_policy={"value": 0.1, "low": None, "high": 0.2})
-    found = of_verdict(told, NDCG, release_id="new", before="old", decided="2026-03-02", promoted=True)
+    found = of_verdict(told, [NDCG], release_id="new", before="old", decided="2026-03-02", promoted=True)
     assert found is not None
     assert found.off_policy is not None
     assert (found.off_policy.value, isnan(found.off_policy.low)) == (0.1, True)

@@ -57,6 +57,35 @@ def test_an_equal_challenger_is_inconclusive():
     assert verdict.reasons[0].startswith("better than the champion is not shown: page.ndcg@10")
 
 
+WEIGHED = "page.ips_dcg@10"
+
+
+def weighed(gain: float) -> Evidence:
+    """The same evidence with a figure weighed by propensities: mostly 0, seldom large."""
+    rng = np.random.default_rng(9)
+    figure = np.where(rng.random(MEMBERS) < 0.3, rng.exponential(2.0, MEMBERS), 0.0) + gain * rng.random(MEMBERS)
+    found = scored()
+    return dataclasses.replace(found, metrics={**found.metrics, WEIGHED: figure})
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(0.2, "promote"), (0.0, "inconclusive"), (-0.2, "reject")])
+def test_the_primary_metric_decides_where_the_evidence_holds_it(gain, verdict):
+    policy = POLICY.model_copy(update={"primary": WEIGHED, "fallback": "page.ndcg@10"})
+    found = decide(weighed(gain), weighed(0.0), FLOOR, policy, seed=1)
+    assert found.verdict == verdict
+    decided = next(c for c in found.comparisons if c.metric == WEIGHED)
+    assert decided.gain.value == pytest.approx(gain / 2, abs=0.02)
+    assert decided.gain == decide(weighed(gain), weighed(0.0), FLOOR, policy, seed=2).comparisons[1].gain
+
+
+def test_where_the_evidence_lacks_the_primary_metric_its_fallback_decides():
+    policy = POLICY.model_copy(update={"primary": WEIGHED, "fallback": "page.ndcg@10"})
+    found = decide(scored(lift=0.05), scored(), FLOOR, policy, seed=1)
+    assert found == decide(scored(lift=0.05), scored(), FLOOR, POLICY, seed=1)
+    alone = POLICY.model_copy(update={"primary": WEIGHED})
+    assert "lacks page.ips_dcg@10" in decide(scored(lift=0.05), scored(), FLOOR, alone, seed=1).reasons[0]
+
+
 def test_the_gate_refuses_a_challenger_worse_than_the_champion():
     verdict = decide(scored(lift=-0.05), scored(), FLOOR, POLICY, seed=1)
     assert verdict.verdict == "reject"

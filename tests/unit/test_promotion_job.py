@@ -220,5 +220,5 @@ def test_what_exploration_slots_say_is_kept_beside_the_verdict_and_decides_nothi
     assert result.champion
     judged = [e for e in ledger.read(settings) if e.event == "judged"][-1]
     assert judged.facts["off_policy"] == told
-    (gain,) = [g for g in gains.promotions(ledger.read(settings), POLICY.primary) if g.off_policy]
+    (gain,) = [g for g in gains.promotions(ledger.read(settings), POLICY.primaries) if g.off_policy]
     assert (gain.release_id, gain.off_policy.low) == (result.release_id, -0.3)

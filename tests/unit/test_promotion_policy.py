@@ -9,9 +9,18 @@ from pipelines.promotion import policy
 
 def test_the_policy_we_ship_is_valid():
     shipped = policy.read()
-    assert shipped.primary == "page.ndcg@10"
+    assert shipped.primaries == ("page.ips_dcg@10", "page.ndcg@10")
     assert "ranker.log_loss" in {g.metric for g in shipped.guardrails}
     assert set(shipped.slices.names) == set(SLICES)
+
+
+def test_a_fallback_takes_the_place_of_a_primary_metric_that_is_not_held():
+    shipped = policy.read()
+    assert shipped.measured_in(lambda metric: True) is shipped
+    without = shipped.measured_in(lambda metric: False)
+    assert without.primaries == ("page.ndcg@10",)
+    assert without.floors == shipped.floors
+    assert without.measured_in(lambda metric: False) is without
 
 
 @pytest.mark.parametrize(
@@ -19,7 +28,7 @@ def test_the_policy_we_ship_is_valid():
     [
         (
             "primary: page.ndcg@10\npopularity: 3",
-            "popularity is no key of the policy: known here are primary, superiority_margin, floors, guard",
+            "popularity is no key of the policy: known here are primary, fallback, superiority_margin, floors, guard",
         ),
         (
             "primary: p.a\nfloors: [{metric: p.a, margin: 1}]",
