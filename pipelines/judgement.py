@@ -41,7 +41,7 @@ from pipelines.training_data.sampled import SamplingConfig
 DEPTH, PAGE = 100, 10
 MOST_MEMBERS = 3000
 LEAST_DRAWN = 0.5
-"""The share of impressions whose propensity has to be known for pages to be weighed by it."""
+"""The share of impressions that have to be drawn by known propensities for pages to be weighed by them."""
 POPULARITY_FEATURE = "media_engaged_rate"
 
 Figures = dict[str, dict[str, Interval]]
@@ -268,18 +268,22 @@ def sitting(settings: Settings, window: Window, rows: Any, *, seed: int, most: i
 
 
 def drawn_slots(lake: Lake, window: Window, members: Sequence[str]) -> pd.DataFrame | None:
-    """What the members were shown on the test days and how probably: user_id, media_id, watched, propensity; None where
-    the log says that of less than LEAST_DRAWN of its impressions."""
+    """What the members were shown on the test days by a draw from all titles: user_id, media_id, watched, propensity;
+    None where the log says of less than LEAST_DRAWN of its impressions that they were drawn so."""
     if not lake.dataset.impressions_logged or not lake.days("impressions", window.test_from, window.test_to):
         return None
-    read = ["impression_id", "propensity"]
-    logged = lake.read("impressions", window.test_from, window.test_to, columns=read).to_pandas()
-    if (logged["propensity"] > 0).mean() < LEAST_DRAWN:
+    read = ["impression_id", "propensity", "action_set"]
+    logged = lake.read("impressions", window.test_from, window.test_to, columns=read)
+    chance = pc.fill_null(logged["propensity"], 0.0)
+    # A place that was certain says nothing of other titles, a slot that explored only of its own set.
+    drawn = pc.and_(pc.and_(pc.greater(chance, 0.0), pc.less(chance, 1.0)), pc.is_null(logged["action_set"]))
+    known = logged.filter(drawn).select(["impression_id", "propensity"]).to_pandas()
+    if len(known) < LEAST_DRAWN * logged.num_rows:
         return None
     found = labelled.read(
         lake, window.test_from, window.test_to, known_by=None, labels=None, sampling=SamplingConfig(), seed=0
     ).frame
-    found = found[found["user_id"].isin(members)].merge(logged[logged["propensity"] > 0], on="impression_id")
+    found = found[found["user_id"].isin(members)].merge(known, on="impression_id")
     return found[["user_id", "media_id", "watched", "propensity"]]
 
 
