@@ -44,7 +44,7 @@ from pipelines.snapshot import MediaSnapshot, write
 
 SEEDS, MEMBERS, DAYS, MOST, K = (31, 32), 600, 21, 400, 10
 GAIN, LOSS, MICROSECONDS = 20.0, 1.0, 300.0
-STRENGTHS = {"mmr": (0.06, 0.12, 0.16), "dpp": (0.006, 0.01, 0.02)}
+STRENGTHS = {"mmr": (0.09, 0.12, 0.16), "dpp": (0.006, 0.02), "maxsum": (0.05, 0.07, 0.1, 0.14)}
 FIGURES = ("genres", "embedding", "unlike", "watches")
 
 
@@ -59,9 +59,10 @@ class Sitting:
     at: datetime
 
     def figures(self, diversity: DiversityConfig) -> np.ndarray:
-        """(members, FIGURES) of each member's page."""
-        told = {"diversity": diversity.model_dump(), "exploration": {"slots": []}}
+        """(members, FIGURES) of each member's page; the rate is the release's own."""
         manifest = self.release.manifest
+        own = {"rate": manifest.settings["diversity"]["rate"]}
+        told = {"diversity": diversity.model_dump() | own, "exploration": {"slots": []}}
         manifest = manifest.model_copy(update={"settings": manifest.settings | told})
         pager = Pager(replace(self.release, manifest=manifest), self.snapshot)
         pages = [

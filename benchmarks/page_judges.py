@@ -7,6 +7,9 @@ thrice, paired by member: by the world's truth (DCG of the true chance of a watc
 ``page.ips_dcg@10``. Printed: the figures of each way; then, of the pairs that truth tells apart, how often a judge said
 the same (right), nothing (open) or the opposite (wrong), and how well the figures of the ways go together (rank
 correlation). The exit status is 1 where the gate's judge, the weighed one, is wrong about any pair.
+
+Measured on 2 cores, five minutes a world: of 60 pairs NDCG was right about 32, open about 7 and wrong about 21, the
+weighed DCG right about 39, open about 21 and wrong about none; rank correlation with truth +0.35 and +0.88.
 """
 
 import argparse

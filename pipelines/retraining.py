@@ -59,7 +59,9 @@ TRAINED = "trained"
 CHECKPOINTS = "checkpoints"
 RELEASE, CHALLENGER, CHAMPION, FLOOR = "release", "challenger.npz", "champion.npz", "floor.npz"
 OFF_POLICY = "off_policy.json"
-ORDERING = "ordering.json"
+ARRANGED = "arranged.json"
+"""What the arrangement of pages learnt of a log: settings by their part."""
+LEAST_RATE = 1e-4
 MOST_ASKED = 2000
 """Members whose explored impressions decide the ordering."""
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -168,8 +170,8 @@ def fit_ranker(
     options: Mapping[str, Any] = ranking.DEFAULTS,
     kept: Path | None = None,
 ) -> None:
-    """Fit and calibrate the ranker into the release folder that holds the generators, and learn how much those count
-    beside it in the order of a page; DataError on a red one.
+    """Fit and calibrate the ranker into the release folder that holds the generators, and learn how pages are
+    arranged by both; DataError on a red one.
 
     ``options``: settings of the method other than its own. ``kept``: where the fits of generators are, as for them.
     """
@@ -180,7 +182,9 @@ def fit_ranker(
     expected = ranking.fit(settings, window, names=names, into=into, seed=seed, method=method, options=options)
     folder = kept or staging(settings, window) / CHECKPOINTS
     ordering = _ordering(settings, window, expected, release=into, folder=folder, seed=seed)
-    (into / ORDERING).write_text(ordering.model_dump_json(), encoding="utf-8")
+    diversity = DiversityConfig(rate=max(round(float(expected.mean()), 4), LEAST_RATE))
+    learnt = {"ordering": ordering.model_dump(mode="json"), "diversity": diversity.model_dump(mode="json")}
+    (into / ARRANGED).write_text(json.dumps(learnt), encoding="utf-8")
 
 
 def _ordering(
@@ -239,9 +243,8 @@ def seal(
         seed=seed,
         settings={
             "blend": candidates.load_blend(folder).model_dump(mode="json"),
-            "ordering": json.loads((folder / ORDERING).read_text(encoding="utf-8")),
+            **json.loads((folder / ARRANGED).read_text(encoding="utf-8")),
             "filters": FiltersConfig().model_dump(mode="json"),
-            "diversity": DiversityConfig().model_dump(mode="json"),
             "exploration": ExplorationConfig().model_dump(mode="json"),
             "window": window.model_dump(mode="json"),
         },

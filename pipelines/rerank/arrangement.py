@@ -115,10 +115,13 @@ class Arrangement:
     def _unlike(self, shelf: Shelf, score: Floats, ranked: Sequence[int]) -> list[int]:
         """The order in which titles that are unlike each other come first."""
         best = np.asarray(ranked, dtype=np.int64)
-        relevance = np.exp(score[best] - score[best].max(initial=-np.inf))
-        return [
-            ranked[place] for place in diversify(relevance, lambda deep: shelf.alike(ranked[:deep]), self.diversity)
-        ]
+        relative = np.exp(score[best] - score[best].max(initial=-np.inf))
+        # The score orders; together the first titles are worth what the ranker expects of them.
+        first = slice(0, self.diversity.within)
+        worth = relative * (
+            shelf.probability[best[first]].sum() / max(relative[first].sum(), np.finfo(np.float64).tiny)
+        )
+        return [ranked[place] for place in diversify(worth, lambda deep: shelf.alike(ranked[:deep]), self.diversity)]
 
 
 def _filled(page: Sequence[int], ranking: Sequence[int], at: Mapping[int, int]) -> list[int]:

@@ -6,16 +6,21 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from typing import Literal
 
-from pydantic import Field, PositiveInt
+import numpy as np
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from pipelines.core.config import Config
 from pipelines.core.contracts import Floats
 from pipelines.rerank.dpp import dpp
+from pipelines.rerank.maxsum import maxsum
 from pipelines.rerank.mmr import mmr
 
 Method = Callable[[Floats, Floats, int, float], list[int]]
-METHODS: dict[str, Method] = {"mmr": mmr, "dpp": dpp}
+METHODS: dict[str, Method] = {"mmr": mmr, "dpp": dpp, "maxsum": maxsum}
 """(relevance, similarity, k, strength) -> places in the order they are chosen."""
+ABSOLUTE = ("maxsum",)
+"""Methods to which a member who will watch much is worth more than one who will not; to the others the best title of
+each page is worth 1."""
 
 
 class DiversityConfig(Config):
@@ -23,28 +28,32 @@ class DiversityConfig(Config):
 
     method: which of METHODS chooses the first ``within`` titles among the first ``depth`` of the ranking, or none; they
     keep the ranking's order among each other. strength: how much likeness counts against relevance, 0 = not at all.
-    Measured in docs/decisions/0020.
+    rate: the share of impressions that are watched, the unit of relevance in methods that are ABSOLUTE; a release holds
+    its own. Measured in docs/decisions/0020.
     """
 
     most: PositiveInt = 5
     within: PositiveInt = 10
-    method: Literal["none", "mmr", "dpp"] = "mmr"
-    strength: float = Field(default=0.09, ge=0, le=1)
+    method: Literal["none", "mmr", "dpp", "maxsum"] = "maxsum"
+    strength: float = Field(default=0.07, ge=0, le=1)
     depth: PositiveInt = 50
+    rate: PositiveFloat = 0.1
 
 
-def diversify(relevance: Floats, similarity: Callable[[int], Floats], config: DiversityConfig) -> list[int]:
+def diversify(worth: Floats, similarity: Callable[[int], Floats], config: DiversityConfig) -> list[int]:
     """An order of places 0..n-1: the ``within`` that the method chooses, then the others, both as given.
 
     How unlike the titles of a page are does not depend on their order, its expected watches do.
 
-    relevance: (n,) in [0, 1], best first. similarity: (m, m) of the first m places; asked only where there is a method.
+    worth: (n,) expected watches of each title once shown, best first. similarity: (m, m) of the first m places; asked
+    only where there is a method.
     """
-    places = list(range(len(relevance)))
+    places = list(range(len(worth)))
     deep = min(config.depth, len(places))
     if config.method == "none" or config.strength == 0 or deep < 2:
         return places
-    chosen = set(METHODS[config.method](relevance[:deep], similarity(deep), config.within, config.strength))
+    unit = config.rate if config.method in ABSOLUTE else max(float(worth[0]), np.finfo(np.float64).tiny)
+    chosen = set(METHODS[config.method](worth[:deep] / unit, similarity(deep), config.within, config.strength))
     return [*sorted(chosen), *(place for place in places if place not in chosen)]
 
 

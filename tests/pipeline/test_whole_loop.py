@@ -81,11 +81,12 @@ def test_it_learns_something_from_even_a_small_world(answer):
     assert answer["candidates"]["recall@100"]["value"] > 0.2
 
 
-def test_how_much_the_generators_count_is_learnt_where_the_log_says_how_probable_a_title_was(answer, home):
+def test_how_pages_are_arranged_is_learnt_of_the_log(answer, home):
     (folder,) = home.glob("staging/*/release")
-    ordering = json.loads((folder / "ordering.json").read_text(encoding="utf-8"))
-    assert 0 <= ordering["prior"] < OrderingConfig().prior - 0.3
-    assert load_release(folder).manifest.settings["ordering"] == ordering
+    arranged = json.loads((folder / "arranged.json").read_text(encoding="utf-8"))
+    assert 0 <= arranged["ordering"]["prior"] < OrderingConfig().prior - 0.3
+    assert 0.03 < arranged["diversity"]["rate"] < 0.3  # About the share of impressions that are watched.
+    assert load_release(folder).manifest.settings.items() >= arranged.items()
 
 
 def test_it_counts_what_its_figures_rest_on(answer):

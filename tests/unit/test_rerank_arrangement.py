@@ -116,14 +116,14 @@ def test_one_too_many_of_a_series_says_which_number_it_was() -> None:
     assert moves(held, found, 5)[0][2] == "diversity: makes up for one too many of its kind"
 
 
-@pytest.mark.parametrize(("method", "strength"), [("mmr", 0.6), ("dpp", 0.3)])
+@pytest.mark.parametrize(("method", "strength"), [("mmr", 0.6), ("dpp", 0.3), ("maxsum", 1.0)])
 def test_what_is_much_like_another_moves_down_and_names_it(method: str, strength: float) -> None:
     """All of genre 0 but every third; the fifth and sixth titles are copies of the second in every way."""
     written = np.eye(N)
     written[[4, 5]] = written[1]
     held = shelf()
     held = replace(held, titles=replace(held.titles, embedding=written))
-    found = arrange(replace(PLAIN, diversity=DiversityConfig(method=method, strength=strength)), held)
+    found = arrange(replace(PLAIN, diversity=DiversityConfig(method=method, strength=strength, rate=1.0)), held)
     assert 0 in found.page
     assert not {1, 4, 5} <= set(found.page)
     gone = next(place for place in (5, 4) if place not in found.page)

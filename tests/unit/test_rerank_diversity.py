@@ -1,4 +1,4 @@
-"""Maximal marginal relevance and the determinantal point process, by hand and as they are defined."""
+"""Maximal marginal relevance, max-sum and the determinantal point process, by hand and as they are defined."""
 
 from itertools import permutations
 
@@ -10,6 +10,7 @@ from pipelines.core.errors import DataError
 from pipelines.metrics.diversity import intra_list_diversity, unlike_titles
 from pipelines.rerank.diversity import DiversityConfig, diversify
 from pipelines.rerank.dpp import dpp
+from pipelines.rerank.maxsum import maxsum
 from pipelines.rerank.mmr import mmr
 from pipelines.rerank.similarity import EMBEDDING, GENRES, GROUP, similarity
 
@@ -58,12 +59,47 @@ def test_a_dpp_takes_the_title_that_adds_the_most_volume_as_determinants_say() -
         assert dpp(relevance, alike, 5, 0.4) == chosen
 
 
+def test_max_sum_by_hand() -> None:
+    """After a: b is worth .8 - .5 x .9 = .35, c .3 - 0 = .3; after c: b .35 - .05."""
+    assert maxsum(np.array([1.0, 0.8, 0.3]), ALIKE, 3, 0.5) == [0, 1, 2]
+    assert maxsum(np.array([1.0, 0.8, 0.3]), ALIKE, 3, 0.6) == [0, 2, 1]  # .8 - .54 = .26 against .3
+
+
+def test_max_sum_follows_its_definition_title_by_title() -> None:
+    for seed in range(20):
+        relevance, alike = random_case(seed)
+        chosen: list[int] = []
+        for _ in range(8):
+            worth = {p: relevance[p] - 0.3 * sum(alike[p, q] for q in chosen) for p in range(12) if p not in chosen}
+            chosen.append(max(worth, key=lambda p: worth[p]))
+        assert maxsum(relevance, alike, 8, 0.3) == chosen
+
+
+def test_a_page_of_much_worth_is_diversified_as_little_as_one_of_any_worth_where_the_best_title_is_the_unit() -> None:
+    worth, alike = random_case(7)
+    config = DiversityConfig(within=4, method="mmr", strength=0.3)
+    pages = [diversify(scale * worth, lambda deep: alike[:deep, :deep], config) for scale in (0.01, 1.0, 50.0)]
+    assert pages[0] == pages[1] == pages[2]
+
+
+def test_a_page_of_much_worth_gives_less_of_it_away_where_watches_are_the_unit() -> None:
+    """Beside 1, .8 (likeness .9) and .3 (none): at a strength of .6 the second stays where half of it is above .54."""
+    worth, config = np.array([1.0, 0.8, 0.3]), DiversityConfig(within=2, method="maxsum", strength=0.6, rate=1.0)
+
+    def page(scale: float, rate: float) -> list[int]:
+        told = config.model_copy(update={"rate": rate})
+        return diversify(scale * worth, lambda deep: ALIKE[:deep, :deep], told)[:2]
+
+    assert [page(scale, 1.0) for scale in (0.01, 1.0, 1.1, 50.0)] == [[0, 2], [0, 2], [0, 1], [0, 1]]
+    assert [page(scale, 10.0) for scale in (10.0, 11.0)] == [[0, 2], [0, 1]]
+
+
 def test_a_dpp_by_hand() -> None:
     """log det after a: b 1 - .81 = .19 -> -1.66, c 1 -> 0."""
     assert dpp(np.array([1.0, 0.9, 0.5]), ALIKE, 3, 0.5) == [0, 2, 1]
 
 
-@pytest.mark.parametrize("method", [mmr, dpp])
+@pytest.mark.parametrize("method", [mmr, dpp, maxsum])
 def test_without_strength_the_order_stays(method) -> None:
     relevance, alike = random_case(3)
     assert method(relevance, alike, 12, 0.0) == list(range(12))
