@@ -44,7 +44,7 @@ from pipelines.snapshot import MediaSnapshot, write
 
 SEEDS, MEMBERS, DAYS, MOST, K = (31, 32), 600, 21, 400, 10
 GAIN, LOSS, MICROSECONDS = 20.0, 1.0, 300.0
-STRENGTHS = {"mmr": (0.09, 0.12, 0.16), "dpp": (0.006, 0.02), "maxsum": (0.05, 0.07, 0.1, 0.14)}
+STRENGTHS = {"mmr": (0.09, 0.12, 0.16), "dpp": (0.006, 0.02), "maxsum": (0.05, 0.07, 0.14)}
 FIGURES = ("genres", "embedding", "unlike", "watches")
 
 
@@ -157,7 +157,7 @@ def main() -> int:
         none = pages(DiversityConfig(method="none", most=K, within=K))
         print(f"{len(none)} members of worlds {', '.join(s.world.config.name for s in sittings)}")
         show("ranking", none, none)
-        for most in (3, 5):
+        for most in (3, 5, 8):
             show(f"cap {most} alone", pages(DiversityConfig(method="none", most=most)), none)
         for method in METHODS:
             for strength in STRENGTHS[method]:

@@ -32,10 +32,10 @@ class DiversityConfig(Config):
     its own. Measured in docs/decisions/0020.
     """
 
-    most: PositiveInt = 5
+    most: PositiveInt = 8
     within: PositiveInt = 10
     method: Literal["none", "mmr", "dpp", "maxsum"] = "maxsum"
-    strength: float = Field(default=0.07, ge=0, le=1)
+    strength: float = Field(default=0.1, ge=0, le=1)
     depth: PositiveInt = 50
     rate: PositiveFloat = 0.1
 
