@@ -1,10 +1,10 @@
 """What diversity costs: how unlike the titles of a page are, and its expected watches under a world's truth.
 
-``python benchmarks/diversity.py [SEED ...]`` (33 and 34 where none is named, which nothing was chosen on; the default
-was chosen on 11, 12 and 13). For each seed a world is made, a release is trained on it, and its members get a page
-by each setting, from the same release and snapshot, without exploration, whose draws are noise here: first in the
-ranking's own order, then with the cap on a series alone, then with the cap and each method. Printed for each, over all
-members:
+``python benchmarks/diversity.py [SEED ...] [--members N] [--days N]`` (33 and 34 where none is named, which nothing was
+chosen on; the default was chosen on 11, 12 and 13). For each seed a world is made, a release is trained on it, and its
+members get a page by each setting, from the same release and snapshot, without exploration, whose draws are noise here:
+first in the ranking's own order, then with the cap on a series alone, then with the cap and each method. Printed for
+each, over all members:
 
 - the mean over pairs of 1 - cosine of genres and of embeddings (pipelines.metrics.diversity);
 - how many wholly unlike titles a page of ten is worth by its genres: the same figure on a scale that does not end at 1,
@@ -17,6 +17,7 @@ genres up by a fifth for at most 1 % of expected watches, within 300 us; the sam
 The exit status is 1 where the bar is missed.
 """
 
+import argparse
 import json
 import sys
 import tempfile
@@ -42,7 +43,7 @@ from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.world import World, simulate
 from pipelines.snapshot import MediaSnapshot, write
 
-SEEDS, MEMBERS, DAYS, MOST, K = (33, 34), 600, 21, 400, 10
+SEEDS, MOST, K = (33, 34), 400, 10
 GAIN, LOSS, MICROSECONDS = 20.0, 1.0, 300.0
 STRENGTHS = {"mmr": (0.09, 0.12, 0.16), "dpp": (0.006, 0.02), "maxsum": (0.05, 0.07, 0.14)}
 FIGURES = ("genres", "embedding", "unlike", "watches")
@@ -89,12 +90,11 @@ class Sitting:
         return np.stack([genres, written, unlike_titles(genres, K), watches], axis=1)
 
 
-def trained(seed: int, folder: Path) -> Sitting:
-    """A world of this seed, and a release trained on all but its last two days."""
-    config = WorldConfig(seed=seed, members=MEMBERS, days=DAYS)
+def trained(config: WorldConfig, folder: Path) -> Sitting:
+    """A world, and a release trained on all but its last two days."""
     simulate(config, folder / "world")
     settings = Settings(home=folder / "home")
-    begins = config.start + timedelta(days=DAYS - 2)
+    begins = config.start + timedelta(days=config.days - 2)
     window, _ = backtest.prepare("tables", folder / "world", settings=settings, test_from=begins, say=_silent)
     path, _ = backtest.train(settings, window, seed=7, say=_silent)
     evening = days.start(begins, "UTC") + timedelta(hours=19)
@@ -144,12 +144,13 @@ def microseconds(diversity: DiversityConfig, n: int = 50, times: int = 400) -> f
     return float(np.median(took) * 1e6)
 
 
-def main() -> int:
+def main(asked: argparse.Namespace) -> int:
     """Measure every setting; the exit status."""
     sittings = []
     with tempfile.TemporaryDirectory(prefix="mq-diversity-") as folder:
-        for seed in [int(seed) for seed in sys.argv[1:]] or SEEDS:
-            sittings.append(trained(seed, Path(folder) / str(seed)))
+        for seed in asked.seeds:
+            config = WorldConfig(seed=seed, members=asked.members, days=asked.days)
+            sittings.append(trained(config, Path(folder) / str(seed)))
 
         def pages(config: DiversityConfig) -> np.ndarray:
             return np.concatenate([sitting.figures(config) for sitting in sittings])
@@ -182,4 +183,10 @@ def bar(name: str, measured: str, asked: str, met: bool) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "seeds", type=int, nargs="*", default=SEEDS, help="of worlds; as they are, nothing was chosen on them"
+    )
+    parser.add_argument("--members", type=int, default=600)
+    parser.add_argument("--days", type=int, default=21)
+    sys.exit(main(parser.parse_args()))

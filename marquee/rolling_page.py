@@ -6,7 +6,7 @@ from typing import Any
 
 from marquee import axes, console
 
-COLUMNS = ("week from", "served", "page NDCG@10", "popularity", "verdict", "predicted lift", "realised lift")
+COLUMNS = ("week from", "served", "{metric}", "popularity", "verdict", "predicted lift", "realised lift")
 CHAMPION, POPULARITY = "#4f46e5", "#b45309"
 MARKS = {"promote": "▲", "inconclusive": "○", "reject": "✕"}
 
@@ -14,11 +14,12 @@ MARKS = {"promote": "▲", "inconclusive": "○", "reject": "✕"}
 def show(title: str, found: Mapping[str, Any]) -> None:
     """A line a week, then what a predicted gain was worth."""
     rows = [_row(week) for week in found["weeks"]]
-    console.table(f"Rolling backtest of {title}, seed {found['seed']}", COLUMNS, rows)
+    columns = [column.format(metric=found["metric"]) for column in COLUMNS]
+    console.table(f"Rolling backtest of {title}, seed {found['seed']}", columns, rows)
     console.line(
         "Each week's days are served by the champion that stands, and judge the release learnt before them at its end; "
         f"lifts are of {found['metric']}, paired by member with what stood then, the realised one on the week after. "
-        "*: over popularity. 95 % intervals over members."
+        "*: over popularity, in the floor's metric. 95 % intervals over members."
     )
     console.line(f"promotions: {found['worth']['promotions']['told']}")
     console.line(f"every decision: {found['worth']['decisions']['told']}")
@@ -51,7 +52,7 @@ def _lift(figure: Mapping[str, float | None]) -> str:
 
 
 def chart(found: Mapping[str, Any]) -> str:
-    """Weeks across, page NDCG@10 upwards: both lines with their intervals, a dot and a name where a champion begins."""
+    """Weeks across, the metric upwards: both lines with their intervals, a dot and a name where a champion begins."""
     weeks = found["weeks"]
     drawn = [week[line] for week in weeks for line in ("page", "popularity") if week[line]]
     x = axes.across(-0.5, len(weeks) - 0.5)
@@ -71,7 +72,7 @@ def chart(found: Mapping[str, Any]) -> str:
         "Bands: 95 % intervals over members.",
         "Below: the verdict at the week's end on the release learnt before it: ▲ promoted, ○ inconclusive, ✕ rejected.",
     )
-    return axes.picture("Page NDCG@10 of what served each week, beside popularity", body, notes)
+    return axes.picture(f"{found['metric']} of what served each week, beside popularity", body, notes)
 
 
 def _begin(week: Mapping[str, Any], weeks: list[Any], x: axes.Axis, y: axes.Axis) -> list[str]:

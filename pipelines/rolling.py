@@ -37,7 +37,7 @@ from pipelines.promotion import gains as gains_of
 from pipelines.promotion import policy as policies
 from pipelines.promotion.comparison import compare
 from pipelines.promotion.gains import PAGE, Gain, of_verdict, worth
-from pipelines.promotion.gate import Verdict, decide
+from pipelines.promotion.gate import Verdict, decide, primary_of
 from pipelines.promotion.policy import Policy
 from pipelines.ranking import DEFAULT
 
@@ -45,7 +45,6 @@ Advance = Callable[[int, int], None]
 """Told how many weeks are done, of how many."""
 SECONDS_A_WEEK, MEMBERS_OF_IT = 60.0, 1000
 """What a week of so many members takes on two cores: good for a first guess, replaced by what the first week took."""
-NDCG = "ndcg@10"
 
 
 class RollingConfig(Config):
@@ -207,7 +206,7 @@ def _week(
         decided=(window.test_to + timedelta(days=1)).isoformat(),
         promoted=verdict.verdict == "promote",
     )
-    week = _told(window, judged[champion] if champion else None, ours, verdict)
+    week = _told(stage, window, judged[champion] if champion else None, ours, verdict)
     return week | {"gain": gain.as_dict() if gain else None}, gained, Faced(challenger, champion, gain)
 
 
@@ -233,25 +232,30 @@ def _realised(stage: Stage, faced: Faced, gain: Gain, judged: Mapping[Path, Judg
     return compare(gain.metric, gain.against, mine, other, 0.0, stage.policy, stage.seed).gain
 
 
-def _told(window: Window, served: Judgement | None, challenger: Judgement, verdict: Verdict) -> dict[str, Any]:
-    """The week's figures."""
+def _told(
+    stage: Stage, window: Window, served: Judgement | None, challenger: Judgement, verdict: Verdict
+) -> dict[str, Any]:
+    """The week's figures; pages in the metric that the gate decides by."""
+    metric = primary_of(stage.policy, challenger.evidence)
     return {
         "first": window.test_from.isoformat(),
         "last": window.test_to.isoformat(),
         "learnt": {"from": window.fit_from.isoformat(), "to": window.last_fitted.isoformat()},
         "champion": _id(served) if served else None,
-        "page": _page(served.figures) if served else None,
-        "popularity": _page(challenger.popularity),
+        "metric": metric,
+        "page": _figure(served.figures, metric) if served else None,
+        "popularity": _figure(challenger.popularity, metric),
         "challenger": _id(challenger),
-        "challenger_page": _page(challenger.figures),
+        "challenger_page": _figure(challenger.figures, metric),
         "verdict": verdict.verdict,
         "reasons": list(verdict.reasons),
         "members": challenger.counts["page_members"],
     }
 
 
-def _page(figures: Mapping[str, Mapping[str, Interval]]) -> dict[str, float]:
-    return figures["page"][NDCG].as_dict()
+def _figure(figures: Mapping[str, Mapping[str, Interval]], metric: str) -> dict[str, float]:
+    part, _, name = metric.partition(".")
+    return figures[part][name].as_dict()
 
 
 def _id(judgement: Judgement) -> str:
@@ -265,7 +269,7 @@ def _report(lake: Lake, stage: Stage, told: list[dict[str, Any]]) -> dict[str, A
         "seed": stage.seed,
         "every_days": stage.config.every_days,
         "method": stage.method,
-        "metric": gains[-1].metric if gains else stage.policy.primary,
+        "metric": told[-1]["metric"] if told else stage.policy.primary,
         "weeks": told,
         "gains": [gain.as_dict() for gain in gains],
         "worth": {

@@ -68,7 +68,7 @@ def decide(challenger: Evidence, champion: Evidence | None, floor: Evidence, pol
     """
     for side in (champion, floor):
         _on_one_window(challenger, side)
-    policy = policy.measured_in(lambda metric: holds(metric, challenger))
+    policy = _measured(policy, challenger)
     unfit = _unfit(challenger, policy)
     if unfit:
         return Verdict("reject", tuple(unfit))
@@ -77,6 +77,15 @@ def decide(challenger: Evidence, champion: Evidence | None, floor: Evidence, pol
     checks = tuple(limits.check(limit, challenger, champion) for limit in policy.limits)
     answer, reasons = _judge(comparisons, parts, checks, policy, first=champion is None)
     return Verdict(answer, tuple(reasons), comparisons, parts, checks, tuple(_better(parts, policy)))
+
+
+def primary_of(policy: Policy, challenger: Evidence) -> str:
+    """The metric that decides: the policy's primary, or its fallback where the evidence lacks that one."""
+    return _measured(policy, challenger).primary
+
+
+def _measured(policy: Policy, challenger: Evidence) -> Policy:
+    return policy.measured_in(lambda metric: holds(metric, challenger))
 
 
 def _comparisons(

@@ -1,6 +1,7 @@
 """A small world run through its weeks: what serves, what is known when, and that later days change nothing before."""
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from monitoring import worth
-from pipelines import retraining, rolling
+from pipelines import judgement, retraining, rolling
 from pipelines.core import days, release
 from pipelines.core.errors import DataError
 from pipelines.core.lake import Lake
@@ -99,9 +100,9 @@ def test_a_promise_is_told_with_what_the_next_week_showed(found):
     first, second, last = found["weeks"]
     # The first release stood against popularity and served the second week, unless it was turned away.
     assert first["verdict"] == "promote"
-    realised = second["page"]["value"] - second["popularity"]["value"]
-    assert first["gain"]["realised"][PAGE]["value"] == pytest.approx(realised, abs=1e-9)
-    assert set(second["gain"]["realised"]) == {PAGE}
+    assert (first["gain"]["against"], first["gain"]["metric"]) == ("floor", "page.ndcg@10")
+    assert set(first["gain"]["realised"]) == set(second["gain"]["realised"]) == {PAGE}
+    assert found["metric"] == second["metric"] == second["gain"]["metric"] == "page.ips_dcg@10"
     assert last["gain"]["realised"] == {}
     assert found["gains"] == [week["gain"] for week in found["weeks"]]
     assert found["worth"]["decisions"]["count"] == 1
@@ -137,9 +138,27 @@ def test_a_promotion_measured_again_from_the_ledger_was_worth_what_the_run_showe
     following = gains.read(found["weeks"][2]["gain"])
     with pytest.raises(DataError, match="no day with features follows"):
         worth.page_gain(settings, following, None, policies.read(), seed=7)
-    of_rows = policies.read().model_copy(update={"primary": "ranker.auc"})
+    of_rows = replace(following, metric="ranker.auc")
     with pytest.raises(DataError, match=r"ranker\.auc is not of the page"):
-        worth.page_gain(settings, following, None, of_rows, seed=7)
+        worth.page_gain(settings, of_rows, None, policies.read(), seed=7)
+    monkeypatch.setattr(judgement, "drawn_slots", lambda *_: None)
+    with pytest.raises(DataError, match=r"does not say how probable what it showed was: no ips_dcg@10"):
+        worth.page_gain(settings, gains.read(second["gain"]), None, policies.read(), seed=7)
+
+
+def test_a_first_promotion_measured_again_from_the_ledger_was_worth_what_the_run_showed(found, home, monkeypatch):
+    first, second, _ = found["weeks"]
+    folders = {
+        week["challenger"]: Settings(home=home).root
+        / "staging"
+        / f"{week['first']}_{week['last']}"
+        / retraining.RELEASE
+        for week in (first, second)
+    }
+    monkeypatch.setattr(worth, "_fetch", lambda _, release_id: load_release(folders[release_id]))
+    gain = gains.read(first["gain"])
+    again = worth.page_gain(Settings(home=home), gain, second["challenger"], policies.read(), seed=7)
+    assert again.as_dict() == pytest.approx(first["gain"]["realised"][PAGE])
 
 
 def test_days_that_come_later_change_nothing_before_them(found, world, tmp_path):
