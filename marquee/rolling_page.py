@@ -19,7 +19,7 @@ def show(title: str, found: Mapping[str, Any]) -> None:
     console.line(
         "Each week's days are served by the champion that stands, and judge the release learnt before them at its end; "
         f"lifts are of {found['metric']}, paired by member with what stood then, the realised one on the week after. "
-        "*: over popularity, in the floor's metric. 95 % intervals over members."
+        "*: over popularity. 95 % intervals over members."
     )
     console.line(f"promotions: {found['worth']['promotions']['told']}")
     console.line(f"every decision: {found['worth']['decisions']['told']}")

@@ -268,8 +268,11 @@ def sitting(settings: Settings, window: Window, rows: Any, *, seed: int, most: i
 
 
 def drawn_slots(lake: Lake, window: Window, members: Sequence[str]) -> pd.DataFrame | None:
-    """What the members were shown on the test days by a draw from all titles: user_id, media_id, watched, propensity;
-    None where the log says of less than LEAST_DRAWN of its impressions that they were drawn so."""
+    """What the members were shown on the test days by a draw from all titles, and what came of it as was known when
+    those days ended: user_id, media_id, watched, propensity.
+
+    None where the log says of less than LEAST_DRAWN of its impressions that they were drawn so.
+    """
     if not lake.dataset.impressions_logged or not lake.days("impressions", window.test_from, window.test_to):
         return None
     read = ["impression_id", "propensity", "action_set"]
@@ -280,8 +283,9 @@ def drawn_slots(lake: Lake, window: Window, members: Sequence[str]) -> pd.DataFr
     known = logged.filter(drawn).select(["impression_id", "propensity"]).to_pandas()
     if len(known) < LEAST_DRAWN * logged.num_rows:
         return None
+    end, sampling = days.start(window.test_to + timedelta(days=1), lake.dataset.time_zone), SamplingConfig()
     found = labelled.read(
-        lake, window.test_from, window.test_to, known_by=None, labels=None, sampling=SamplingConfig(), seed=0
+        lake, window.test_from, window.test_to, known_by=end, labels=None, sampling=sampling, seed=0
     ).frame
     found = found[found["user_id"].isin(members)].merge(known, on="impression_id")
     return found[["user_id", "media_id", "watched", "propensity"]]

@@ -105,10 +105,12 @@ class Policy(Config):
         return (self.primary, *([self.fallback] if self.fallback else []))
 
     def measured_in(self, held: Callable[[str], bool]) -> "Policy":
-        """The policy on evidence that may lack the primary metric, whose fallback then takes its place."""
+        """The policy on evidence that may lack the primary metric: its fallback takes its place, as a floor too."""
         if not self.fallback or held(self.primary):
             return self
-        return self.model_copy(update={"primary": self.fallback, "fallback": None})
+        instead = {"metric": self.fallback}
+        floors = tuple(f.model_copy(update=instead) if f.metric == self.primary else f for f in self.floors)
+        return self.model_copy(update={"primary": self.fallback, "fallback": None, "floors": floors})
 
     @property
     def metrics(self) -> tuple[str, ...]:

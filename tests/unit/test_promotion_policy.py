@@ -19,7 +19,9 @@ def test_a_fallback_takes_the_place_of_a_primary_metric_that_is_not_held():
     assert shipped.measured_in(lambda metric: True) is shipped
     without = shipped.measured_in(lambda metric: False)
     assert without.primaries == ("page.ndcg@10",)
-    assert without.floors == shipped.floors
+    assert [f.metric for f in shipped.floors] == ["ranker.gauc", "page.ips_dcg@10"]
+    assert [f.metric for f in without.floors] == ["ranker.gauc", "page.ndcg@10"]
+    assert [f.share_to_lose for f in without.floors] == [f.share_to_lose for f in shipped.floors]
     assert without.measured_in(lambda metric: False) is without
 
 
