@@ -6,8 +6,8 @@ the generators retrieve, by retrieval alone, with much diversity; and popularity
 thrice, paired by member: by the world's truth (DCG of the true chance of a watch), by ``page.ndcg@10``, by
 ``page.ips_dcg@10``. Printed: the figures of each way; then, of the pairs that truth tells apart, how often a judge said
 the same (right), nothing (open) or the opposite (wrong), and how well the figures of the ways go together (rank
-correlation). The exit status is 1 where the gate's judge, the weighed one, is wrong about more pairs than 95 % intervals
-may be, one in twenty.
+correlation). The exit status is 1 where the gate's judge, the weighed one, is wrong about more pairs than 95 %
+intervals may be, one in twenty.
 
 Measured on 2 cores, three minutes a world: of 61 pairs NDCG was right about 32, open about 8 and wrong about 21, the
 weighed DCG right about 41, open about 19 and wrong about one; rank correlation with truth +0.35 and +0.86.
@@ -101,7 +101,7 @@ def _say(step: str) -> None:
 
 
 def main(asked: argparse.Namespace) -> int:
-    """Print every world's figures, then each judge's agreement with the truth; 1 where the gate's is too often wrong."""
+    """Print every world's figures, then how each judge agrees with truth; 1 where the gate's is wrong too often."""
     counts: dict[str, Counter[str]] = {judge: Counter() for judge in JUDGES}
     together: dict[str, list[float]] = {judge: [] for judge in JUDGES}
     for seed in asked.seeds:
