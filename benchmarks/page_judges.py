@@ -32,6 +32,7 @@ from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
 from pipelines.judgement import PAGE, Sitting
 from pipelines.metrics.intervals import Floats, Interval
+from pipelines.metrics.ranking import discounts
 from pipelines.promotion import policy as policies
 from pipelines.promotion.comparison import paired_gain
 from pipelines.released import LoadedRelease, load_release
@@ -82,9 +83,8 @@ def _set(release: LoadedRelease, told: Mapping[str, Any]) -> LoadedRelease:
 def _figures(
     seated: Sitting, world: World, chance: Floats, pages: list[list[str]], values: Mapping[str, Floats]
 ) -> dict[str, Floats]:
-    discount = 1 / np.log2(np.arange(2, PAGE + 2))
     codes = [world.media_codes(page) if page else np.zeros(0, dtype=np.int64) for page in pages]
-    worth = [chance[row, code] @ discount[: len(code)] for row, code in enumerate(codes)]
+    worth = [chance[row, code] @ discounts(len(code)) for row, code in enumerate(codes)]
     return {TRUTH: np.array(worth), **{judge: values[judge] for judge in JUDGES}}
 
 

@@ -35,13 +35,10 @@ from pipelines.ranking import job as ranking
 from pipelines.ranking.calibration import fit as fit_calibration
 from pipelines.released import LoadedRelease, load_release
 from pipelines.snapshot import MediaSnapshot, write
-from pipelines.training_data import rows as labelled
-from pipelines.training_data.sampled import SamplingConfig
+from pipelines.training_data import drawn
 
 DEPTH, PAGE = 100, 10
 MOST_MEMBERS = 3000
-LEAST_DRAWN = 0.5
-"""The share of impressions that have to be drawn by known propensities for pages to be weighed by them."""
 POPULARITY_FEATURE = "media_engaged_rate"
 
 Figures = dict[str, dict[str, Interval]]
@@ -212,7 +209,7 @@ class Sitting:
     rows_of: Mapping[str, Mapping[str, object]]
     usual: Mapping[str, Any]
     slots: pd.DataFrame | None = None
-    """What they were shown on the test days, as ``drawn_slots`` finds it."""
+    """What they were shown on the test days by a draw, where most was: see ``training_data.drawn.slots``."""
 
     def answers(self, release: LoadedRelease, clock: Callable[[], float] = perf_counter) -> Answers:
         """What the release and popularity answer each member."""
@@ -235,13 +232,11 @@ class Sitting:
     def scored(self, answers: Answers, seed: int) -> tuple[dict[str, ListEvidence], dict[str, ListEvidence]]:
         """(release, popularity) what the candidates and pages were worth."""
         found = answers.found
-        pages = (found["page"], [ids[:PAGE] for ids in found["floor"]])
-        lists = zip((found["candidates"], found["floor"]), pages, strict=True)
-        ours, floor = (
-            {"candidates": _lists(asked, self, seed), "page": _lists(page, self, seed, drawn=True)}
-            for asked, page in lists
-        )
-        return ours, floor
+        popular_pages = [ids[:PAGE] for ids in found["floor"]]
+        return self._both(found["candidates"], found["page"], seed), self._both(found["floor"], popular_pages, seed)
+
+    def _both(self, asked: list[list[str]], pages: list[list[str]], seed: int) -> dict[str, ListEvidence]:
+        return {"candidates": _lists(asked, self, seed), "page": _lists(pages, self, seed, self.slots)}
 
 
 def sitting(settings: Settings, window: Window, rows: Any, *, seed: int, most: int) -> Sitting:
@@ -263,32 +258,8 @@ def sitting(settings: Settings, window: Window, rows: Any, *, seed: int, most: i
     snapshot = MediaSnapshot.load(write(settings, at, folder))
     shutil.rmtree(folder)
     truth = [wanted[user] - set(known[user].media) for user in members]
-    rows_of, slots = member_rows(settings, members, at), drawn_slots(lake, window, members)
+    rows_of, slots = member_rows(settings, members, at), drawn.slots(lake, window.test_from, window.test_to, members)
     return Sitting(at, snapshot, members, known, truth, rows_of, _usual_request(rows), slots)
-
-
-def drawn_slots(lake: Lake, window: Window, members: Sequence[str]) -> pd.DataFrame | None:
-    """What the members were shown on the test days by a draw from all titles, and what came of it as was known when
-    those days ended: user_id, media_id, watched, propensity.
-
-    None where the log says of less than LEAST_DRAWN of its impressions that they were drawn so.
-    """
-    if not lake.dataset.impressions_logged or not lake.days("impressions", window.test_from, window.test_to):
-        return None
-    read = ["impression_id", "propensity", "action_set"]
-    logged = lake.read("impressions", window.test_from, window.test_to, columns=read)
-    chance = pc.fill_null(logged["propensity"], 0.0)
-    # A place that was certain says nothing of other titles, a slot that explored only of its own set.
-    drawn = pc.and_(pc.and_(pc.greater(chance, 0.0), pc.less(chance, 1.0)), pc.is_null(logged["action_set"]))
-    known = logged.filter(drawn).select(["impression_id", "propensity"]).to_pandas()
-    if len(known) < LEAST_DRAWN * logged.num_rows:
-        return None
-    end, sampling = days.start(window.test_to + timedelta(days=1), lake.dataset.time_zone), SamplingConfig()
-    found = labelled.read(
-        lake, window.test_from, window.test_to, known_by=end, labels=None, sampling=sampling, seed=0
-    ).frame
-    found = found[found["user_id"].isin(members)].merge(known, on="impression_id")
-    return found[["user_id", "media_id", "watched", "propensity"]]
 
 
 def judge_lists(
@@ -345,8 +316,7 @@ def member_rows(settings: Settings, members: Sequence[str], at: datetime) -> dic
     return {str(row.pop("user_id")): {str(k): v for k, v in row.items()} for row in rows.to_dict("records")}
 
 
-def _lists(found: Sequence[list[str]], of: Sitting, seed: int, *, drawn: bool = False) -> ListEvidence:
-    slots = of.slots if drawn else None
+def _lists(found: Sequence[list[str]], of: Sitting, seed: int, slots: pd.DataFrame | None = None) -> ListEvidence:
     shown = set() if slots is None else set(slots["media_id"])
     code = {media: place for place, media in enumerate(sorted({m for one in (*found, *of.truth) for m in one} | shown))}
     ranked: Codes = np.full((len(found), DEPTH), -1, dtype=np.int64)

@@ -44,6 +44,7 @@ from pipelines.rerank.filters import FiltersConfig
 from pipelines.rerank.ordering import OrderingConfig
 from pipelines.rerank.ordering import learn as learn_ordering
 from pipelines.training_data import job as training_data
+from pipelines.training_data.drawn import drawn as drawn_impressions
 from pipelines.training_data.integrity import require_green
 from pipelines.training_data.splits import calibrating
 
@@ -193,26 +194,20 @@ def _ordering(
     """Learnt from those impressions of the calibration days that a policy drew by chance and said how probably; the
     default where there are none. expected: of every row of those days, by the ranker."""
     lake = Lake(settings.lake_path)
-    if not lake.dataset.impressions_logged:
+    drawn = drawn_impressions(lake, window.calibrate_from, window.last_fitted)
+    if drawn is None or drawn.empty:
         return OrderingConfig()
-    logged = lake.read(
-        "impressions", window.calibrate_from, window.last_fitted, columns=["impression_id", "propensity"]
-    )
-    chance = dict(zip(*(logged[name].to_pylist() for name in logged.column_names), strict=True))
     read = ["impression_id", "user_id", "media_id", "event_timestamp", "device", "position", "watched", "split"]
     rows = lake.read(f"training/{window.test_from}", columns=read).to_pandas()
-    rows = rows[rows["split"] == "calibrate"]
-    rows = rows.assign(expected=expected, chance=rows["impression_id"].map(chance).astype(np.float64))
-    drawn = rows[(rows["chance"] > 0) & (rows["chance"] < 1)]
-    if drawn.empty:
-        return OrderingConfig()
+    rows = rows[rows["split"] == "calibrate"].assign(expected=expected)
+    drawn = rows.merge(drawn, on="impression_id")
     members = np.unique(drawn["user_id"].astype(str))
     if len(members) > MOST_ASKED:
         drawn = drawn[drawn["user_id"].isin(np.random.default_rng(seed).choice(members, MOST_ASKED, replace=False))]
     found = candidates.retrieved(settings, window, drawn, release=release, folder=folder, seed=seed)
     drawn, found = drawn[found > 0], found[found > 0]
-    of = {name: drawn[name].to_numpy(np.float64) for name in ("expected", "watched", "chance", "position")}
-    return learn_ordering(of["expected"], found, of["watched"], of["chance"], of["position"])
+    of = {name: drawn[name].to_numpy(np.float64) for name in ("expected", "watched", "propensity", "position")}
+    return learn_ordering(of["expected"], found, of["watched"], of["propensity"], of["position"])
 
 
 def seal(

@@ -13,6 +13,7 @@ from pipelines.core.errors import DataError
 from pipelines.metrics.clustered import ratio, skewed_interval
 from pipelines.metrics.intervals import Floats, Interval
 from pipelines.metrics.judging import Codes
+from pipelines.metrics.ranking import discounts
 
 IPS = "ips_"
 """What names of metrics begin with whose members' figures are so skewed that their interval has to be corrected."""
@@ -62,10 +63,9 @@ def ips_dcg(ranked: Codes, drawn: Drawn, k: int = 10) -> Floats:
     if drawn.member.size and int(drawn.member.max()) >= len(ranked):
         raise DataError(f"a slot is of member {int(drawn.member.max())}, lists are {len(ranked)}: give one for each")
     first = ranked[:, :k]
-    discount = 1 / np.log2(np.arange(2, first.shape[1] + 2))
-    same = first[drawn.member] == drawn.code[:, None]
-    hit = same.any(axis=1) & (drawn.code >= 0)
-    worth = np.where(hit, discount[same.argmax(axis=1)], 0.0) if first.shape[1] else np.zeros(len(hit))
+    same = (first[drawn.member] == drawn.code[:, None]) & (drawn.code >= 0)[:, None]
+    at_first = same & (np.cumsum(same, axis=1) == 1)
+    worth = at_first @ discounts(first.shape[1])
     earned = np.bincount(drawn.member, drawn.reward * drawn.weight * worth, minlength=len(ranked))
     slots = np.bincount(drawn.member, minlength=len(ranked))
     found: Floats = np.full(len(ranked), np.nan)

@@ -39,6 +39,11 @@ def ndcg(ranked: Codes, relevant: Relevant, k: int = 10) -> Floats:
     return _ndcg(judge(ranked, relevant, k))
 
 
+def discounts(k: int) -> Floats:
+    """(k,) what a hit at each place counts in a DCG: 1 / log2(i + 1) for i = 1..k."""
+    return np.asarray(1 / np.log2(np.arange(2, k + 2)))
+
+
 def recall(ranked: Codes, relevant: Relevant, k: int = 100, by: By = "reachable") -> Floats:
     """Hits among the first k / min(k, relevant): 1 when the list could not have held more of them.
 
@@ -125,7 +130,7 @@ def measure(ranked: Codes, relevant: Relevant, k: int = 10, names: Iterable[str]
 
 
 def _ndcg(judged: Judged) -> Floats:
-    discount = 1 / np.log2(np.arange(2, judged.k + 2))
+    discount = discounts(judged.k)
     ideal = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(judged.relevant, judged.k)]
     return _share(judged.hits @ discount[: judged.hits.shape[1]], ideal)
 

@@ -118,9 +118,7 @@ class Arrangement:
         relative = np.exp(score[best] - score[best].max(initial=-np.inf))
         # The score orders; together the first titles are worth what the ranker expects of them.
         first = slice(0, self.diversity.within)
-        worth = relative * (
-            shelf.probability[best[first]].sum() / max(relative[first].sum(), np.finfo(np.float64).tiny)
-        )
+        worth = relative * (shelf.probability[best[first]].sum() / (relative[first].sum() or 1.0))
         return [ranked[place] for place in diversify(worth, lambda deep: shelf.alike(ranked[:deep]), self.diversity)]
 
 

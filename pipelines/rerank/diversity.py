@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from typing import Literal
 
-import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from pipelines.core.config import Config
@@ -52,7 +51,7 @@ def diversify(worth: Floats, similarity: Callable[[int], Floats], config: Divers
     deep = min(config.depth, len(places))
     if config.method == "none" or config.strength == 0 or deep < 2:
         return places
-    unit = config.rate if config.method in ABSOLUTE else max(float(worth[0]), np.finfo(np.float64).tiny)
+    unit = config.rate if config.method in ABSOLUTE else float(worth[0]) or 1.0
     chosen = set(METHODS[config.method](worth[:deep] / unit, similarity(deep), config.within, config.strength))
     return [*sorted(chosen), *(place for place in places if place not in chosen)]
 

@@ -36,11 +36,13 @@ def best_first(score: Floats, codes: Codes) -> Codes:
     return np.lexsort((codes, -score))
 
 
-def learn(probability: Floats, retrieved: Floats, watched: Floats, chance: Floats, position: Floats) -> OrderingConfig:
+def learn(
+    probability: Floats, retrieved: Floats, watched: Floats, propensity: Floats, position: Floats
+) -> OrderingConfig:
     """The prior under which titles shown by chance were watched as they were: all (n,), titles that were retrieved.
 
-    probability: the ranker's, from before it had learnt these rows. chance: of being shown, in (0, 1). position: the
-    place on the page, NaN where nobody logged it. A logistic regression, each row weighted by 1 / chance:
+    probability: the ranker's, from before it had learnt these rows. propensity: of being shown, in (0, 1). position:
+    the place on the page, NaN where nobody logged it. A logistic regression, each row weighted by 1 / propensity:
     slope x (logit p + prior x log s) + level + decay x place, from the default prior, which stays without evidence.
     """
     from scipy.optimize import minimize
@@ -48,7 +50,7 @@ def learn(probability: Floats, retrieved: Floats, watched: Floats, chance: Float
 
     own, default = logit(np.clip(probability, 1e-6, 1 - 1e-6)), OrderingConfig().prior
     agreed, place = np.log(retrieved), np.nan_to_num(position) / 10
-    weight = np.minimum(1 / chance, MOST_WEIGHT)
+    weight = np.minimum(1 / propensity, MOST_WEIGHT)
     weight = weight * (weight.sum() / (weight**2).sum()) if len(weight) else weight  # To their effective number.
     middle = np.array([1.0, default, 0.0, 0.0])
 

@@ -142,7 +142,7 @@ def test_a_promotion_measured_again_from_the_ledger_was_worth_what_the_run_showe
     of_rows = replace(following, metric="ranker.auc")
     with pytest.raises(DataError, match=r"ranker\.auc is not of the page"):
         worth.page_gain(settings, of_rows, None, policies.read(), seed=7)
-    monkeypatch.setattr(judgement, "drawn_slots", lambda *_: None)
+    monkeypatch.setattr(judgement.drawn, "slots", lambda *_: None)
     with pytest.raises(DataError, match=r"does not say how probable what it showed was: no ips_dcg@10"):
         worth.page_gain(settings, gains.read(second["gain"]), None, policies.read(), seed=7)
 

@@ -30,18 +30,21 @@ def test_mmr_by_hand() -> None:
     assert mmr(np.array([1.0, 0.8, 0.3]), ALIKE, 3, 0.3) == [0, 1, 2]  # .56 - .27 = .29 against .21
 
 
-def test_mmr_follows_its_definition_title_by_title() -> None:
+@pytest.mark.parametrize(
+    ("method", "strength", "kept", "liked"), [(mmr, 0.4, 0.6, max), (maxsum, 0.3, 1.0, lambda own, default: sum(own))]
+)
+def test_greedy_choice_follows_its_definition_title_by_title(method, strength, kept, liked) -> None:
     for seed in range(20):
         relevance, alike = random_case(seed)
         chosen: list[int] = []
         for _ in range(8):
             worth = {
-                p: 0.6 * relevance[p] - 0.4 * max((alike[p, q] for q in chosen), default=0)
+                p: kept * relevance[p] - strength * liked((alike[p, q] for q in chosen), default=0)
                 for p in range(12)
                 if p not in chosen
             }
             chosen.append(max(worth, key=lambda p: worth[p]))
-        assert mmr(relevance, alike, 8, 0.4) == chosen
+        assert method(relevance, alike, 8, strength) == chosen
 
 
 def test_a_dpp_takes_the_title_that_adds_the_most_volume_as_determinants_say() -> None:
@@ -63,16 +66,6 @@ def test_max_sum_by_hand() -> None:
     """After a: b is worth .8 - .5 x .9 = .35, c .3 - 0 = .3; after c: b .35 - .05."""
     assert maxsum(np.array([1.0, 0.8, 0.3]), ALIKE, 3, 0.5) == [0, 1, 2]
     assert maxsum(np.array([1.0, 0.8, 0.3]), ALIKE, 3, 0.6) == [0, 2, 1]  # .8 - .54 = .26 against .3
-
-
-def test_max_sum_follows_its_definition_title_by_title() -> None:
-    for seed in range(20):
-        relevance, alike = random_case(seed)
-        chosen: list[int] = []
-        for _ in range(8):
-            worth = {p: relevance[p] - 0.3 * sum(alike[p, q] for q in chosen) for p in range(12) if p not in chosen}
-            chosen.append(max(worth, key=lambda p: worth[p]))
-        assert maxsum(relevance, alike, 8, 0.3) == chosen
 
 
 def test_a_page_of_much_worth_is_diversified_as_little_as_one_of_any_worth_where_the_best_title_is_the_unit() -> None:

@@ -12,16 +12,14 @@ import pytest
 from pipelines import backtest
 from pipelines.core.lake import Lake
 from pipelines.core.settings import Settings
-from pipelines.core.window import Window
-from pipelines.judgement import drawn_slots
 from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.world import simulate
+from pipelines.training_data.drawn import drawn, slots
 
 # Ibis calls DuckDB by the old name of to_arrow_table.
 pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
 
 FIRST, LAST = date(2026, 1, 9), date(2026, 1, 10)
-WINDOW = Window(fit_from=date(2026, 1, 5), calibrate_from=date(2026, 1, 8), test_from=FIRST, test_to=LAST)
 COLUMNS = ["user_id", "media_id", "watched", "propensity"]
 
 
@@ -58,7 +56,7 @@ def changed(lake: Lake) -> Any:
 
 def test_every_matured_impression_of_the_members_is_there_once_with_its_outcome(lake, shown):
     members = sorted(set(shown.user_id))[:20]
-    found = drawn_slots(lake, WINDOW, members)
+    found = slots(lake, FIRST, LAST, members)
     assert found is not None
     assert found.columns.tolist() == COLUMNS
     mine = shown[shown.user_id.isin(members)]
@@ -75,7 +73,7 @@ def of_a_third(values: list[Any], other: Any) -> list[Any]:
 @pytest.mark.parametrize(("column", "other"), [("propensity", None), ("propensity", 1.0), ("action_set", ["m1", "m2"])])
 def test_what_was_certain_unsaid_or_drawn_from_a_few_is_left_out(lake, shown, changed, column, other):
     changed(lambda table: {column: of_a_third(table[column].to_pylist(), other)})
-    found = drawn_slots(lake, WINDOW, sorted(set(shown.user_id)))
+    found = slots(lake, FIRST, LAST, sorted(set(shown.user_id)))
     assert found is not None
     assert len(found) == pytest.approx(2 / 3 * len(shown), rel=0.1)
     assert found.propensity.between(0, 1, inclusive="neither").all()
@@ -84,9 +82,19 @@ def test_what_was_certain_unsaid_or_drawn_from_a_few_is_left_out(lake, shown, ch
 @pytest.mark.parametrize("other", [None, 1.0])
 def test_a_log_that_mostly_drew_nothing_weighs_nothing(lake, shown, changed, other):
     changed(lambda table: {"propensity": [other] * table.num_rows})
-    assert drawn_slots(lake, WINDOW, sorted(set(shown.user_id))) is None
+    assert slots(lake, FIRST, LAST, sorted(set(shown.user_id))) is None
 
 
 def test_days_without_impressions_weigh_nothing(lake):
-    later = WINDOW.model_copy(update={"test_from": date(2027, 1, 1), "test_to": date(2027, 1, 2)})
-    assert drawn_slots(lake, later, ["u1"]) is None
+    later = (date(2027, 1, 1), date(2027, 1, 2))
+    assert drawn(lake, *later) is None
+    assert slots(lake, *later, ["u1"]) is None
+
+
+def test_what_was_drawn_says_of_what(lake, shown, changed):
+    changed(lambda table: {"action_set": of_a_third(table["action_set"].to_pylist(), ["m1", "m2"])})
+    found = drawn(lake, FIRST, LAST)
+    assert found is not None
+    assert found.columns.tolist() == ["impression_id", "propensity", "from_all"]
+    assert found["from_all"].mean() == pytest.approx(2 / 3, abs=0.02)
+    assert set(found["impression_id"]) == set(shown[shown["propensity"] < 1]["impression_id"])
