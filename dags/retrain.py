@@ -35,7 +35,7 @@ RELEASE_ID = "{{ ti.xcom_pull(task_ids='promote')['release_id'] }}"
             ["ensemble", "gbdt", "lambdarank", "deep", "forest", "logistic"],
             "The ranking method; docs/models.md says when to choose which.",
         ),
-        "options": fields("Settings of the ranker other than its own, as `marquee tune --to FILE` writes them."),
+        "options": fields("Settings of the ranker other than its own, as marquee tune --to FILE writes them."),
         "seed": count(7, 0, 2**31 - 1, "Seed of every random choice."),
         "force": switch("Retrain although nothing is new."),
     },

@@ -18,6 +18,7 @@ FORM = {
     "through": "Last day of the test window. Leave empty for the default.",
     "test_days": "How many days judge the release. Leave empty for a seventh of all days.",
     "ranker": "The ranking method; docs/models.md says when to choose which.",
+    "options": "Settings of the ranker other than its own, as marquee tune --to FILE writes them.",
     "seed": "Seed of every random choice.",
     "force": "Retrain although nothing is new.",
 }
@@ -80,7 +81,8 @@ def test_the_retrain_form_is_documented_and_starts_a_run_with_what_was_filled_in
     airflow = Airflow(urls["airflow"], "admin", password)
     run = next(run for run in airflow.runs() if run.dag_id == "retrain")
     assert run.run_id in page.url.replace("%3A", ":").replace("%2B", "+")
-    assert conf(airflow, run) == {"through": None, "test_days": 1, "ranker": "ensemble", "seed": 11, "force": False}
+    filled = {"through": None, "test_days": 1, "ranker": "ensemble", "options": None, "seed": 11, "force": False}
+    assert conf(airflow, run) == filled
     page.goto(f"{urls['airflow']}/dags/retrain/runs")
     page.get_by_text(run.run_id).wait_for()
     keep("airflow-runs")
