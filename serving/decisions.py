@@ -19,7 +19,7 @@ class Decisions:
 
     def __init__(self, store: EventStore, *, poll_seconds: float) -> None:
         self._store, self._poll_seconds = store, poll_seconds
-        self._stop = threading.Event()
+        self._stop, self._asking = threading.Event(), threading.Lock()
         self._thread: threading.Thread | None = None
         self.down: frozenset[str] = frozenset()
         self.pins: tuple[Pin, ...] = ()
@@ -41,9 +41,10 @@ class Decisions:
             self._thread.join(timeout=10)
 
     def refresh(self) -> None:
-        """Ask now."""
-        self.down = frozenset(row["media_id"] for row in self._store.takedowns())
-        self.pins = tuple(Pin(**{k: v for k, v in row.items() if k != "decided_at"}) for row in self._store.pins())
+        """Ask now; one at a time, or an older answer could take a later one's place."""
+        with self._asking:
+            self.down = frozenset(row["media_id"] for row in self._store.takedowns())
+            self.pins = tuple(Pin(**{k: v for k, v in row.items() if k != "decided_at"}) for row in self._store.pins())
 
     def _watch(self) -> None:
         while not self._stop.wait(self._poll_seconds):

@@ -1,5 +1,6 @@
 """Takedowns over real HTTP: a title off every page, whoever decided it and whatever was answered before."""
 
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -89,3 +90,29 @@ def test_what_is_taken_down_stays_down_while_the_event_store_is_silent(own_api: 
             assert held.down == {"m02"}
         finally:
             held.close()
+
+
+def test_an_older_answer_of_the_event_store_does_not_undo_a_decision(own_api: Any) -> None:
+    with EventStore(own_api.settings.event_store_address) as store:
+        held, at_once = Decisions(store, poll_seconds=60), store.takedowns
+        heard, told = Event(), Event()
+
+        def slowly() -> list[dict[str, Any]]:
+            found = at_once()
+            heard.set()
+            assert told.wait(10)
+            return found
+
+        store.takedowns = slowly  # type: ignore[method-assign]
+        older = Thread(target=held.refresh)
+        older.start()
+        assert heard.wait(10)
+        store.takedowns = at_once  # type: ignore[method-assign]
+        decide(own_api, "m02")
+        newer = Thread(target=held.refresh)
+        newer.start()
+        newer.join(0.3)
+        told.set()
+        for asked in (older, newer):
+            asked.join(10)
+        assert held.down == {"m02"}
