@@ -135,7 +135,7 @@ def microseconds(diversity: DiversityConfig, n: int = 50, times: int = 400) -> f
     rng = np.random.default_rng(1)
     groups = [f"g{code}" for code in rng.integers(0, 20, n)]
     titles = Titles([""] * n, groups, rng.random((n, 32), np.float32), rng.random((n, 18), np.float32))
-    shelf = Shelf(titles, np.arange(n), rng.random(n), rng.random(n), np.arange(n))
+    shelf = Shelf(titles, np.arange(n), rng.random(n), rng.random(n), rng.random(n), np.arange(n))
     arrange, took = Arrangement(OrderingConfig(), diversity, ExplorationConfig()), []
     for turn in range(times):
         began = time.perf_counter()

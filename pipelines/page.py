@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
+from pipelines.candidates import EFFECTS
 from pipelines.candidates.blend import BlendConfig, Blended, blend
 from pipelines.candidates.interactions import asked_on
 from pipelines.core.contracts import (
@@ -212,6 +213,7 @@ class Pager:
             rows[free],
             self._probability(rows[free], request, user_row, history),
             np.append(blended.scores[0], np.zeros(len(pins)))[free],
+            self._effects(rows[free], history),
             codes[free],
             {place[one]: pin for one, pin in pins.items() if one in place},
             {place[one]: boost for one, boost in boosts.items() if one in place},
@@ -331,14 +333,25 @@ class Pager:
         member, pairs = self.vectors(places, request, user_row)
         return {**{name: values[places] for name, values in self.snapshot.features.items()}, **pairs, **member}
 
+    def _effects(self, rows: Codes, history: History) -> Floats:
+        """The log odds that a generator gives, NaN where it gives none or they do not count."""
+        known = self.release.generators.get(EFFECTS)
+        if known is None or not self.arrangement.ordering.effects:
+            return np.full(len(rows), np.nan)
+        return np.asarray(known.scores([history], self._fitted_codes(rows))[0])
+
     def _retrieval(self, rows: Codes, history: History) -> Features:
         """The scores of those generators that the ranker asks about; titles newer than the release had none either
         when the ranker was fitted."""
         asked = {name: RETRIEVAL + name for name in self.release.generators}
-        codes = self._code_of_row[rows][None, :]
-        codes = np.where(codes < len(self._known), codes, -1)
+        codes = self._fitted_codes(rows)
         wanted = {name: feature for name, feature in asked.items() if feature in self.release.ranker.feature_names}
         return {f: self.release.generators[name].scores([history], codes)[0] for name, f in wanted.items()}
+
+    def _fitted_codes(self, rows: Codes) -> Codes:
+        """(1, n) codes of the titles, -1 for those that are newer than the release."""
+        codes = self._code_of_row[rows][None, :]
+        return np.asarray(np.where(codes < len(self._known), codes, -1), dtype=np.int64)
 
     def _item(
         self,

@@ -15,12 +15,12 @@ import numpy as np
 from pipelines import counterfactual
 from pipelines.adapters.feature_store import FeatureStore
 from pipelines.adapters.model_registry import ModelRegistry
+from pipelines.candidates import EFFECTS, scores
 from pipelines.candidates import job as candidates
-from pipelines.candidates import scores
 from pipelines.candidates.job import DAILY
 from pipelines.candidates.scores import CheckpointConfig
 from pipelines.core import days, release
-from pipelines.core.contracts import Floats
+from pipelines.core.contracts import RETRIEVAL, Floats
 from pipelines.core.errors import DataError, ReleaseError
 from pipelines.core.evidence import Evidence
 from pipelines.core.lake import Lake
@@ -198,7 +198,7 @@ def _ordering(
     if drawn is None or drawn.empty:
         return OrderingConfig()
     read = ["impression_id", "user_id", "media_id", "event_timestamp", "device", "position", "watched", "split"]
-    rows = lake.read(f"training/{window.test_from}", columns=read).to_pandas()
+    rows = lake.read(f"training/{window.test_from}", columns=[*read, RETRIEVAL + EFFECTS]).to_pandas()
     rows = rows[rows["split"] == "calibrate"].assign(expected=expected)
     drawn = rows.merge(drawn, on="impression_id")
     members = np.unique(drawn["user_id"].astype(str))
@@ -206,8 +206,9 @@ def _ordering(
         drawn = drawn[drawn["user_id"].isin(np.random.default_rng(seed).choice(members, MOST_ASKED, replace=False))]
     found = candidates.retrieved(settings, window, drawn, release=release, folder=folder, seed=seed)
     drawn, found = drawn[found > 0], found[found > 0]
-    of = {name: drawn[name].to_numpy(np.float64) for name in ("expected", "watched", "propensity", "position")}
-    return learn_ordering(of["expected"], found, of["watched"], of["propensity"], of["position"])
+    names = ("expected", RETRIEVAL + EFFECTS, "watched", "propensity", "position")
+    expected, *others = (drawn[name].to_numpy(np.float64) for name in names)
+    return learn_ordering(expected, found, *others)
 
 
 def seal(

@@ -20,6 +20,9 @@ GENERATORS: dict[str, type[CandidateGenerator]] = {
 }
 """Settings class of each method by its name."""
 
+EFFECTS = "mixed_effects"
+"""The method whose scores are log odds of a watch once looked at, learnt from failures too."""
+
 FITTED: dict[str, type[FittedGenerator]] = {
     "popularity": FittedPopularity,
     "collaborative": FittedALS,

@@ -10,7 +10,7 @@ Source: Zhang et al., GLMix: Generalized Linear Mixed Models for Large-Scale Res
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -35,8 +35,8 @@ class FittedMixedEffects:
 
     attributes: (len(catalogue), d). crosses: (words of members, d). likeness: what it adds that a title is in the
     member's language, and of the genres chosen at onboarding. mean, axes, spread: of the attributes of what is watched,
-    (d,), (d, d) and (d,), the last two the eigenvectors and values of their covariance. own: the standard deviation of
-    a member's own effect; 0 = members do not differ.
+    (d,), (d, d) and (d,), the last two the eigenvectors and values of their covariance. own: for each group of
+    attributes the standard deviation of a member's own effects; 0 = members do not differ in it.
     """
 
     catalogue: Ids
@@ -49,7 +49,7 @@ class FittedMixedEffects:
     mean: Floats
     axes: Floats
     spread: Floats
-    own: float
+    own: Mapping[str, float]
 
     @cached_property
     def codes(self) -> dict[str, int]:
@@ -73,27 +73,52 @@ class FittedMixedEffects:
         """The log odds of a watch of a title once looked at, up to what moves a member's titles alike; never NaN for a
         known title, because a stranger has a kind too."""
         found: Floats = np.full(codes.shape, np.nan, dtype=np.float32)
-        for row, history in enumerate(histories if self._speaks else ()):
+        for row, taste in enumerate(self.tastes(histories) if self._speaks else ()):
             known = codes[row] >= 0
             of = codes[row][known]
-            found[row, known] = (self.attributes[of] * self._taste(history)).sum(axis=1) + self.worth[of]
+            found[row, known] = (self.attributes[of] * taste).sum(axis=1) + self.worth[of]
         return found
+
+    @cached_property
+    def _scale(self) -> Floats:
+        """(d,) the standard deviation of a member's own effect of each attribute."""
+        sizes = [len(words) for words in self.titles.groups.values()]
+        return np.repeat([self.own.get(group, 0.0) for group in self.titles.groups], sizes).astype(np.float32)
+
+    @cached_property
+    def _covariance(self) -> Floats:
+        return np.asarray((self.axes * self.spread) @ self.axes.T)
+
+    @cached_property
+    def _own_axes(self) -> tuple[Floats, Floats]:
+        """Eigenvalues and vectors of the covariance of attributes in units of the own effects: in those, members part
+        from their kind as far one way as another."""
+        values, axes = np.linalg.eigh(self._scale[:, None] * self._covariance * self._scale)
+        return np.maximum(values, 0), self._scale[:, None] * axes
 
     def tastes(self, histories: Sequence[History]) -> Floats:
         """(len(histories), d): what each attribute adds for each member, by kind and alone."""
-        rows = [self._taste(history) for history in histories]
+        kinds = self.of_kinds(histories)
+        return kinds + self.alone(kinds, *self.watched(histories))
+
+    def of_kinds(self, histories: Sequence[History]) -> Floats:
+        """(len(histories), d): what each attribute adds for members of their kinds."""
+        rows = [self._of_kind(history) for history in histories]
         return np.stack(rows) if rows else np.zeros((0, self.attributes.shape[1]), dtype=np.float32)
 
-    def _taste(self, history: History) -> Floats:
-        kind = self._of_kind(history)
-        watched = [self.codes[media] for media in history.media if media in self.codes]
-        if not watched or not self.own:
-            return kind
-        # Where members of the kind are expected to watch what they do, only the rest is the member's own.
-        expected = self.mean + self.axes @ (self.spread * (self.axes.T @ kind))
-        count = len(watched)
-        surprise = self.axes.T @ (self.attributes[watched].sum(axis=0) - count * expected)
-        return np.asarray(kind + self.axes @ (surprise / (count * self.spread + self.own**-2)), dtype=np.float32)
+    def watched(self, histories: Sequence[History]) -> tuple[Floats, Floats]:
+        """(len(histories), d) sums of the attributes of what each watched, and (len(histories), 1) how many titles."""
+        held = [[self.codes[media] for media in history.media if media in self.codes] for history in histories]
+        sums = np.zeros((len(histories), self.attributes.shape[1]), dtype=np.float32)
+        for row, codes in enumerate(held):
+            sums[row] = self.attributes[codes].sum(axis=0)
+        return sums, np.array([len(codes) for codes in held], dtype=np.float32)[:, None]
+
+    def alone(self, kinds: Floats, sums: Floats, counts: Floats) -> Floats:
+        """(n, d) members' own effects. Where their kind is expected to watch what they do, only the rest is theirs."""
+        surprise = sums - counts * (self.mean + kinds @ self._covariance)
+        spread, axes = self._own_axes
+        return np.asarray((surprise @ axes / (counts * spread + 1)) @ axes.T, dtype=np.float32)
 
     def _of_kind(self, history: History) -> Floats:
         said = of_member(history.context)
@@ -116,7 +141,7 @@ class FittedMixedEffects:
         return known[int(np.argmax(shared))] if shared.max() > 0 else None
 
     def save(self, folder: Path) -> None:
-        words = {"titles": dict(self.titles.groups), "members": dict(self.members.groups), "own": self.own}
+        words = {"titles": dict(self.titles.groups), "members": dict(self.members.groups), "own": dict(self.own)}
         (folder / f"{FILE}.json").write_text(json.dumps(words), encoding="utf-8")
         arrays = {n: getattr(self, n) for n in ARRAYS}
         np.savez(folder / f"{FILE}.npz", catalogue=self.catalogue.astype(str), **arrays)
@@ -125,9 +150,11 @@ class FittedMixedEffects:
     def load(cls, folder: Path) -> Self:
         said = json.loads((folder / f"{FILE}.json").read_text(encoding="utf-8"))
         titles, members = (Vocabulary({g: tuple(w) for g, w in said[name].items()}) for name in ("titles", "members"))
+        # Releases that were sealed before have one number for all groups.
+        own = said["own"] if isinstance(said["own"], dict) else dict.fromkeys(titles.groups, said["own"])
         with np.load(folder / f"{FILE}.npz", allow_pickle=False) as stored:
             held = {name: stored[name] for name in ARRAYS}
-            return cls(catalogue=stored["catalogue"], titles=titles, members=members, own=said["own"], **held)
+            return cls(catalogue=stored["catalogue"], titles=titles, members=members, own=own, **held)
 
 
 ARRAYS = ("worth", "attributes", "crosses", "likeness", "mean", "axes", "spread")
@@ -142,8 +169,9 @@ class MixedEffects(Config):
     """The latest impressions that are learnt from."""
     rounds: PositiveInt = 4
     """How often the spread of each family of effects is estimated anew from the effects."""
-    own_effects: tuple[float, ...] = Field(default=(0.0, 0.15, 0.25, 0.35, 0.5, 0.7))
-    """Standard deviations of members' own effects to choose from, by later impressions."""
+    own_effects: tuple[float, ...] = Field(default=(0.0, 0.15, 0.25, 0.35, 0.5, 0.7, 1.0))
+    """Standard deviations of members' own effects to choose from, by later impressions: one for all attributes first,
+    then one for each group of them."""
     negatives: PositiveFloat = 4.0
     """Titles drawn for each watch where no impressions are logged."""
 

@@ -76,7 +76,7 @@ def _nothing(catalogue: Ids, attributes: Floats, titles: Vocabulary) -> FittedMi
     none = np.zeros((0, d), np.float32)
     zeros = np.zeros(d, np.float32)
     return FittedMixedEffects(
-        catalogue, nan, attributes, titles, Vocabulary({}), none, np.zeros(2), zeros, np.eye(d), zeros, 0.0
+        catalogue, nan, attributes, titles, Vocabulary({}), none, np.zeros(2), zeros, np.eye(d), zeros, {}
     )
 
 
@@ -171,7 +171,7 @@ def _fixed(
     d = len(titles)
     none = np.zeros(d, np.float32)
     fitted = FittedMixedEffects(
-        np.array([]), worth, attributes, titles, members, crosses, likeness, none, np.eye(d), none, 0.0
+        np.array([]), worth, attributes, titles, members, crosses, likeness, none, np.eye(d), none, {}
     )
     return fitted, odds
 
@@ -278,10 +278,9 @@ def _own(
     catalogue: Ids,
     config: MixedEffects,
     seed: int,
-) -> float:
-    """Which spread of own effects makes the latest impressions of members the likeliest, from their watches before."""
-    if not len(fitted.titles):
-        return 0.0
+) -> dict[str, float]:
+    """Which spreads of own effects make the latest impressions of members the likeliest, from their watches before."""
+    groups = [group for group, words in fitted.titles.groups.items() if words]
     cut = round((1 - LATER) * len(rows.media))
     later = np.unique(rows.member[cut:])
     if len(later) > TRIED:
@@ -295,18 +294,22 @@ def _own(
     of_kind = {int(m): int(k) for m, k in zip(rows.member[after], rows.kind[after], strict=True)}
     asked = [m for m in of_kind if m in watched]
     if not asked:
-        return 0.0
+        return {}
     place = {m: n for n, m in enumerate(asked)}
     held = np.array([place.get(m, -1) for m in rows.member[after].tolist()])
     after, held = after[held >= 0], held[held >= 0]
     histories = [_history(watched[m], kinds[of_kind[m]]) for m in asked]
-    plain = replace(fitted, own=0.0).tastes(histories)
-    gains = []
-    for own in config.own_effects:
-        alone = (replace(fitted, own=own).tastes(histories) - plain)[held]
+    known = (fitted.of_kinds(histories), *fitted.watched(histories))
+
+    def likelihood(own: Mapping[str, float]) -> float:
+        alone = replace(fitted, own=own).alone(*known)[held]
         moved = odds[after] + (alone * fitted.attributes[rows.media[after]]).sum(axis=1)
-        gains.append(float((rows.engaged[after] * moved - np.logaddexp(0, moved)).mean()))
-    return float(config.own_effects[int(np.argmax(gains))])
+        return float((rows.engaged[after] * moved - np.logaddexp(0, moved)).mean())
+
+    found = max((dict.fromkeys(groups, own) for own in config.own_effects), key=likelihood)
+    for group in groups:
+        found = max(({**found, group: own} for own in config.own_effects), key=likelihood)
+    return found
 
 
 def _history(media: Sequence[str], known: Mapping[str, object]) -> History:

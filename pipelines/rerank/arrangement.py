@@ -30,7 +30,7 @@ class Titles:
 
 @dataclass(frozen=True)
 class Shelf:
-    """n titles that may be shown. rows: (n,) their places in ``titles``. probability, retrieved, codes: (n,).
+    """n titles that may be shown. rows: (n,) their places in ``titles``. probability, retrieved, effects, codes: (n,).
 
     pins: by place among the n, in the order in which they take their slots. boosts: by place.
     """
@@ -39,6 +39,7 @@ class Shelf:
     rows: Codes
     probability: Floats
     retrieved: Floats
+    effects: Floats
     codes: Codes
     pins: Mapping[int, Pin] = field(default_factory=dict)
     boosts: Mapping[int, Pin] = field(default_factory=dict)
@@ -82,7 +83,7 @@ class Arrangement:
 
     def __call__(self, shelf: Shelf, k: int, *, request_id: str, seed: int) -> Arranged:
         """At most ``k`` titles of the shelf in page order; the same for the same request."""
-        score = log_score(shelf.probability, shelf.retrieved, self.ordering)
+        score = log_score(shelf.probability, shelf.retrieved, shelf.effects, self.ordering)
         ranked = best_first(score, shelf.codes).tolist()
         boosted = self._boosted(shelf, score) if shelf.boosts else ranked
         unlike = self._unlike(shelf, score, boosted)

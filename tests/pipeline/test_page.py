@@ -297,6 +297,22 @@ def test_a_release_that_was_sealed_before_there_were_methods_keeps_its_order(sta
     assert len(replace(stage, pager=Pager(sealed, stage.snapshot)).page(stage.faithful).items) == 10
 
 
+def test_log_odds_of_a_generator_order_a_page_as_much_as_the_release_says(stage):
+    manifest, user = stage.pager.release.manifest, stage.faithful
+    odds = stage.pager.release.generators["mixed_effects"]
+
+    def ordered(effects: float) -> list[str]:
+        plain = {"diversity": {"method": "none", "most": 10}, "exploration": {"slots": []}}
+        settings = manifest.settings | plain | {"ordering": {"prior": 0.0, "effects": effects}}
+        release = replace(stage.pager.release, manifest=manifest.model_copy(update={"settings": settings}))
+        return [item.media_id for item in replace(stage, pager=Pager(release, stage.snapshot)).page(user).items]
+
+    by_both, by_odds = ordered(0.5), ordered(1000.0)
+    codes = np.array([[odds.codes[media] for media in by_odds]])
+    assert (np.diff(odds.scores([asked_on(stage.snapshot.history(user))], codes)[0]) <= 0).all()
+    assert len({tuple(page) for page in (ordered(0.0), by_both, by_odds)}) == 3
+
+
 def test_a_title_taken_down_since_the_release_is_not_shown(stage):
     page = stage.page(stage.faithful)
     gone = page.items[0].media_id

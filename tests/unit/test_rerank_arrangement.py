@@ -29,7 +29,7 @@ def shelf(**other) -> Shelf:
     """Thirty titles, the first the most probable; every third of genre 1, and no two alike in anything else."""
     genres = np.eye(2)[[1 if place % 3 == 0 else 0 for place in range(N)]]
     titles = Titles([f"Title {n}" for n in range(N)], [None] * N, np.zeros((N, 0)), genres)
-    held = Shelf(titles, np.arange(N), np.linspace(0.9, 0.1, N), np.ones(N), np.arange(N))
+    held = Shelf(titles, np.arange(N), np.linspace(0.9, 0.1, N), np.ones(N), np.zeros(N), np.arange(N))
     return replace(held, **other)
 
 
@@ -53,9 +53,8 @@ def test_a_shelf_of_none_or_few_gives_what_there_is() -> None:
     everything = Arrangement(OrderingConfig(), DiversityConfig(), ExplorationConfig())
     for n in (0, 1, 2, 5):
         held = shelf()
-        few = replace(
-            held, rows=held.rows[:n], probability=held.probability[:n], retrieved=np.ones(n), codes=held.codes[:n]
-        )
+        of = ("rows", "probability", "retrieved", "effects", "codes")
+        few = replace(held, **{name: getattr(held, name)[:n] for name in of})
         assert sorted(arrange(everything, few).page) == list(range(n))
 
 
