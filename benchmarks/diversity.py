@@ -45,7 +45,7 @@ from pipelines.snapshot import MediaSnapshot, write
 
 SEEDS, MOST, K = (33, 34), 400, 10
 GAIN, LOSS, MICROSECONDS = 20.0, 1.0, 300.0
-STRENGTHS = {"mmr": (0.09, 0.12, 0.16), "dpp": (0.006, 0.02), "maxsum": (0.05, 0.07, 0.14)}
+STRENGTHS = {"mmr": (0.09, 0.12, 0.16), "dpp": (0.006, 0.02), "maxsum": (0.05, 0.1, 0.15, 0.2)}
 FIGURES = ("genres", "embedding", "unlike", "watches")
 
 

@@ -20,7 +20,6 @@ from pipelines.core.contracts import (
     Extensible,
     Features,
     FittedGenerator,
-    Floats,
     History,
     Ids,
 )
@@ -43,6 +42,7 @@ from pipelines.snapshot import MediaSnapshot
 RANKED, EXPLORATION, PINNED = "ranked", "exploration", "pinned"
 FEATURED, DIFFERENT = "Featured", "Something different"
 """What the member is told of a pinned title, and of one that exploration drew."""
+LOG_ODDS = RETRIEVAL + EFFECTS
 NEW = np.timedelta64(14, "D")
 NO_METHOD = {"method": "none"}
 """What a release does for diversity beyond the cap where it was sealed before there was a choice."""
@@ -208,12 +208,13 @@ class Pager:
         reasons = given_way(self.hindered(media, rows, request, user_row, history, exclude, tired), request.k)
         free = np.flatnonzero(reasons == 0)
         place = {str(one): place for place, one in enumerate(media[free])} if rules.pins else {}
+        features = self.features(rows[free], request, user_row, history) if len(free) else {}
         shelf = Shelf(
             self._titles,
             rows[free],
-            self._probability(rows[free], request, user_row, history),
+            self.release.ranker.probability(features) if len(free) else np.empty(0),
             np.append(blended.scores[0], np.zeros(len(pins)))[free],
-            self._effects(rows[free], history),
+            features.get(LOG_ODDS, np.full(len(free), np.nan)),
             codes[free],
             {place[one]: pin for one, pin in pins.items() if one in place},
             {place[one]: boost for one, boost in boosts.items() if one in place},
@@ -280,13 +281,6 @@ class Pager:
         viewer = Viewer(request.at, country, age, set(history.media), exclude, tired)
         return hindered(self._bounds, media, rows, viewer, self.filters)
 
-    def _probability(
-        self, rows: Codes, request: PageRequest, user_row: Mapping[str, object], history: History
-    ) -> Floats:
-        if not len(rows):
-            return np.empty(0)
-        return self.release.ranker.probability(self.features(rows, request, user_row, history))
-
     def popular(self, history: History) -> tuple[Ids, Codes]:
         """Every media of the release in the order of the popularity generator, and their snapshot rows."""
         codes, _ = self.release.generators["popularity"].candidates([history], len(self._catalogue))
@@ -333,25 +327,14 @@ class Pager:
         member, pairs = self.vectors(places, request, user_row)
         return {**{name: values[places] for name, values in self.snapshot.features.items()}, **pairs, **member}
 
-    def _effects(self, rows: Codes, history: History) -> Floats:
-        """The log odds that a generator gives, NaN where it gives none or they do not count."""
-        known = self.release.generators.get(EFFECTS)
-        if known is None or not self.arrangement.ordering.effects:
-            return np.full(len(rows), np.nan)
-        return np.asarray(known.scores([history], self._fitted_codes(rows))[0])
-
     def _retrieval(self, rows: Codes, history: History) -> Features:
-        """The scores of those generators that the ranker asks about; titles newer than the release had none either
-        when the ranker was fitted."""
-        asked = {name: RETRIEVAL + name for name in self.release.generators}
-        codes = self._fitted_codes(rows)
-        wanted = {name: feature for name, feature in asked.items() if feature in self.release.ranker.feature_names}
-        return {f: self.release.generators[name].scores([history], codes)[0] for name, f in wanted.items()}
-
-    def _fitted_codes(self, rows: Codes) -> Codes:
-        """(1, n) codes of the titles, -1 for those that are newer than the release."""
+        """The scores of those generators that the ranker asks about, or the order of pages; titles newer than the
+        release had none either when the ranker was fitted."""
+        asked = set(self.release.ranker.feature_names) | ({LOG_ODDS} if self.arrangement.ordering.effects else set())
         codes = self._code_of_row[rows][None, :]
-        return np.asarray(np.where(codes < len(self._known), codes, -1), dtype=np.int64)
+        codes = np.where(codes < len(self._known), codes, -1)
+        wanted = {name: RETRIEVAL + name for name in self.release.generators if RETRIEVAL + name in asked}
+        return {f: self.release.generators[name].scores([history], codes)[0] for name, f in wanted.items()}
 
     def _item(
         self,

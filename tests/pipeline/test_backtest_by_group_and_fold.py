@@ -16,8 +16,11 @@ from pipelines.core.window import Window
 from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.world import simulate
 
-# Ibis calls DuckDB by the old name of to_arrow_table.
-pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,
+    # Ibis calls DuckDB by the old name of to_arrow_table.
+    pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning"),
+]
 
 TEST_FROM = date(2026, 1, 15)
 

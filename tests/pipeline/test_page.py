@@ -148,8 +148,8 @@ def test_one_request_id_always_gets_the_same_page(stage):
     assert len({tuple(i.media_id for i in stage.page(stage.faithful, f"r{n}").items) for n in range(20)}) > 1
 
 
-def test_three_thousand_replays_choose_as_often_as_the_logged_propensities_say(stage):
-    user, n = stage.faithful, 3000
+def test_a_thousand_replays_choose_as_often_as_the_logged_propensities_say(stage):
+    user, n = stage.faithful, 1000
     row, history = stage.store.user_row(user), stage.snapshot.history(user)
     slots: dict[int, Counter[str]] = {}
     logged: dict[int, set[tuple]] = {}

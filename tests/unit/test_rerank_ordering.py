@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from pipelines.rerank.ordering import OrderingConfig, learn, log_score
+from pipelines.rerank.ordering import LIKELY, OrderingConfig, learn, log_score
 
 ROWS = 20_000
-DEFAULT = OrderingConfig().prior
 
 
 def drawn(seed: int, worth: float, rows: int = ROWS, decay: float = 0.0, place: np.ndarray | None = None, own=0.0):
@@ -31,7 +30,7 @@ def test_it_finds_what_the_generators_were_worth(worth: float, own: float) -> No
 
 def test_log_odds_that_are_unknown_say_nothing() -> None:
     probability, score, effects, *others = drawn(1, 0.6, own=0.4)
-    assert learn(probability, score, np.full(ROWS, np.nan), *others).effects == 0
+    assert learn(probability, score, np.full(ROWS, np.nan), *others).effects == LIKELY[2]
     effects[::5] = np.nan
     assert learn(probability, score, effects, *others).effects == pytest.approx(0.4, abs=0.1)
     config = OrderingConfig(prior=0, effects=1)
@@ -43,9 +42,11 @@ def test_what_speaks_against_the_generators_leaves_the_ranker_alone() -> None:
     assert learn(*drawn(2, -1.0)).prior == 0
 
 
-def test_without_rows_or_with_a_few_the_default_stays() -> None:
-    assert learn(*(np.empty(0) for _ in range(6))) == OrderingConfig()
-    assert learn(*drawn(3, 0.0, rows=10)).prior == pytest.approx(DEFAULT, abs=0.3)
+def test_without_rows_or_with_a_few_what_is_likely_stays() -> None:
+    likely = OrderingConfig(prior=LIKELY[1], effects=LIKELY[2])
+    assert learn(*(np.empty(0) for _ in range(6))) == likely
+    few = learn(*drawn(3, 0.0, rows=10))
+    assert (few.prior, few.effects) == pytest.approx((likely.prior, likely.effects), abs=0.1)
     probability, score, effects, _, chance, place = drawn(3, 0.0, rows=500)
     for outcome in (0.0, 1.0):
         alike = learn(probability, score, effects, np.full(500, outcome), chance, place)
