@@ -1,10 +1,10 @@
 """What diversity costs: how unlike the titles of a page are, and its expected watches under a world's truth.
 
 ``python benchmarks/diversity.py [SEED ...] [--members N] [--days N]`` (33 and 34 where none is named, which nothing was
-chosen on; the default was chosen on 11, 12 and 41 to 46). For each seed a world is made, a release is trained on it, and its
-members get a page by each setting, from the same release and snapshot, without exploration, whose draws are noise here:
-first in the ranking's own order, then with the cap on a series alone, then with the cap and each method. Printed for
-each, over all members:
+chosen on; the default was chosen on 11, 12 and 41 to 46). For each seed a world is made, a release is trained on it,
+and its members get a page by each setting, from the same release and snapshot, without exploration, whose draws are
+noise here: first in the ranking's own order, then with the cap on a series alone, then with the cap and each method.
+Printed for each, over all members:
 
 - the mean over pairs of 1 - cosine of genres and of embeddings (pipelines.metrics.diversity);
 - how many wholly unlike titles a page of ten is worth by its genres: the same figure on a scale that does not end at 1,
