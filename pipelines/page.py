@@ -327,14 +327,17 @@ class Pager:
         member, pairs = self.vectors(places, request, user_row)
         return {**{name: values[places] for name, values in self.snapshot.features.items()}, **pairs, **member}
 
+    @cached_property
+    def _asked(self) -> Mapping[str, str]:
+        """Generator -> feature, of those whose scores the ranker reads, or the order of pages."""
+        read = {*self.release.ranker.feature_names, *([LOG_ODDS] if self.arrangement.ordering.effects else [])}
+        return {name: RETRIEVAL + name for name in self.release.generators if RETRIEVAL + name in read}
+
     def _retrieval(self, rows: Codes, history: History) -> Features:
-        """The scores of those generators that the ranker asks about, or the order of pages; titles newer than the
-        release had none either when the ranker was fitted."""
-        asked = set(self.release.ranker.feature_names) | ({LOG_ODDS} if self.arrangement.ordering.effects else set())
+        """The scores that are asked about; titles newer than the release had none either when the ranker was fitted."""
         codes = self._code_of_row[rows][None, :]
         codes = np.where(codes < len(self._known), codes, -1)
-        wanted = {name: RETRIEVAL + name for name in self.release.generators if RETRIEVAL + name in asked}
-        return {f: self.release.generators[name].scores([history], codes)[0] for name, f in wanted.items()}
+        return {f: self.release.generators[name].scores([history], codes)[0] for name, f in self._asked.items()}
 
     def _item(
         self,

@@ -108,7 +108,7 @@ class FittedMixedEffects:
 
     def watched(self, histories: Sequence[History]) -> tuple[Floats, Floats]:
         """(len(histories), d) sums of the attributes of what each watched, and (len(histories), 1) how many titles."""
-        held = [[self.codes[media] for media in history.media if media in self.codes] for history in histories]
+        held = own_codes(histories, self.codes)
         sums = np.zeros((len(histories), self.attributes.shape[1]), dtype=np.float32)
         for row, codes in enumerate(held):
             sums[row] = self.attributes[codes].sum(axis=0)
