@@ -8,6 +8,8 @@ DATA ?=
 FEATURE_BENCHES := training_assembly materialisation online_row features_day
 MODEL_BENCHES := candidates retrieval two_tower ranking cold_start diversity plain_ranker candidate_quality world_quality retraining
 EVALUATION_BENCHES := evaluation_peers evaluation_metrics evaluation_bootstrap off_policy page_judges experiments
+# One test worker more than there are cores: tests that wait for servers leave a core idle otherwise.
+WORKERS ?= $(shell expr $$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN) + 1)
 KUAIRAND ?= $(wildcard ../shared/data/kuairand-pure)
 OPEN_BANDIT ?= $(wildcard ../shared/data/open-bandit-women)
 off_policy_of = $(OPEN_BANDIT)
@@ -54,10 +56,10 @@ status: $(READY) ## Say what is up, and where
 
 test: $(READY) ## Run the tests (without a browser)
 	@echo "tests run on $$($(BIN)/python --version)"
-	@$(HOST_ENV) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not browser and not spark and not slow"
+	@$(HOST_ENV) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not browser and not spark and not slow"
 
 test-slow: $(READY) ## Run the tests that retrain several times over
-	@$(HOST_ENV) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m slow
+	@$(HOST_ENV) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow
 
 test-spark: $(READY) ## Compute the features by Spark and by DuckDB and compare (Java 17; installs pyspark)
 	@$(BIN)/python -c "import pyspark" 2>/dev/null || EXTRAS=spark marquee/setup.sh
