@@ -55,6 +55,11 @@ def _airflow_healthy(url: str) -> bool:
     return all(parts[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor"))
 
 
+def _api_healthy(url: str) -> bool:
+    """It answers, and has loaded the champion or knows why it has none."""
+    return rest.get(f"{url}/healthz", timeout=5.0)["loading"] is False
+
+
 SERVERS = {
     server.name: server
     for server in (
@@ -69,7 +74,7 @@ SERVERS = {
         ),
         Server("mlflow", 5000, _mlflow, lambda url: rest.answers(f"{url}/health")),
         Server("evidently", 8001, _evidently, lambda url: rest.answers(f"{url}/api/version")),
-        Server("api", 8000, _api, lambda url: rest.answers(f"{url}/healthz"), needs="mlflow"),
+        Server("api", 8000, _api, _api_healthy, needs="mlflow"),
     )
 }
 

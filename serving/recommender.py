@@ -105,6 +105,11 @@ class Recommender:
         self.live: Live | None = None
         self.problem: str | None = LOADING
 
+    @property
+    def loading(self) -> bool:
+        """Whether the first look, which may load a champion, has not ended yet."""
+        return self.problem == LOADING
+
     def start(self) -> None:
         """Load what there is and keep watching, in the background."""
         self._thread = threading.Thread(target=self._watch, name="champion", daemon=True)

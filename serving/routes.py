@@ -87,9 +87,9 @@ def health(service: Service) -> APIRouter:
     """Whether the process lives, and whether it can serve."""
     router = APIRouter(tags=["health"])
 
-    @router.get("/healthz", summary="The process lives")
-    def healthz() -> dict[str, str]:
-        return {"status": "alive"}
+    @router.get("/healthz", summary="The process lives; ``loading`` until it has looked for a champion once")
+    def healthz() -> dict[str, Any]:
+        return {"status": "alive", "loading": service.recommender.loading}
 
     @router.get("/readyz", summary="A champion is loaded; ``refused`` says why a newer one is not")
     def readyz() -> dict[str, Any]:

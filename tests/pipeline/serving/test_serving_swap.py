@@ -14,6 +14,7 @@ from pipelines.core.errors import StackError
 from pipelines.core.settings import Settings
 from serving.app import create_app
 from serving.degradation import PatientRows
+from serving.recommender import Recommender
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -24,7 +25,15 @@ def test_without_a_champion_the_remedy_is_named(bare_api: Any) -> None:
     for answer in (bare_api.client.get("/readyz"), bare_api.client.post("/v1/page", json={"user_id": "u1"})):
         assert answer.status_code == 503
         assert "no release is champion: run the retrain DAG" in answer.json()["error"]["message"]
-    assert bare_api.client.get("/healthz").json() == {"status": "alive"}
+    assert bare_api.client.get("/healthz").json() == {"status": "alive", "loading": False}
+
+
+def test_a_recommender_is_loading_until_its_first_look_has_ended(bare_api: Any) -> None:
+    recommender = Recommender(bare_api.settings, clock=lambda: NOON, registry=lambda: bare_api.shelf)
+    assert recommender.loading
+    recommender.refresh()
+    assert not recommender.loading
+    recommender.close()
 
 
 def test_without_a_snapshot_the_remedy_is_named(bare_api: Any) -> None:
