@@ -216,7 +216,7 @@ def _crossed(a: Any, b: Any) -> Any:
 def _ridge(families: Sequence[Any], engaged: Floats, rounds: int) -> tuple[list[Floats], Floats]:
     """The effects of each family, and (n,) the fitted log odds; zeros where all impressions came out alike.
 
-    One thread of BLAS: on vectors as short as these two took 1.5 to 3.1 s for 0.25 to 1.3 s, and sums round differently.
+    One thread of BLAS: on vectors as short as these two took 1.5 to 3.1 s where one took 0.25 to 1.3 s.
     """
     from scipy import sparse
     from threadpoolctl import threadpool_limits
