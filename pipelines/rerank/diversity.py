@@ -34,7 +34,7 @@ class DiversityConfig(Config):
     most: PositiveInt = 8
     within: PositiveInt = 10
     method: Literal["none", "mmr", "dpp", "maxsum"] = "maxsum"
-    strength: float = Field(default=0.1, ge=0, le=1)
+    strength: float = Field(default=0.15, ge=0, le=1)
     depth: PositiveInt = 50
     rate: PositiveFloat = 0.1
 
