@@ -7,8 +7,9 @@ The truth scores each page: expected watches (every slot examined), the same wit
 minutes (probability x duration). Beside it, on the same members: the oracle, who orders by the true probability what
 may be shown and was not watched, and popularity. Intervals resample members, in pairs.
 
-Under the oracle stands who knows every effect of the world but what is a member's own (likings of genres, people and
-hidden directions, and the noise of each pair): what of the truth can be learnt from others.
+Under the oracle stand two whom no recommender beats: who knows every effect of the world but what is a member's own
+(likings of genres, people and hidden directions, and the noise of each pair), and who learns those likings besides from
+the member's impressions, as well as they tell them.
 
 The table goes from the oracle's page to ours step by step: what the generators miss (the oracle's order of our
 candidates), what the ranker's order loses, then the ordering, the diversity and the exploration of the release.
@@ -29,7 +30,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import logit
 
 from pipelines import backtest
 from pipelines.candidates.blend import BlendConfig
@@ -45,10 +45,10 @@ from pipelines.metrics.classification import auc, gauc
 from pipelines.metrics.intervals import Interval, bootstrap_statistic, ratio
 from pipelines.page import Pager, PageRequest
 from pipelines.released import LoadedRelease, load_release
+from pipelines.simulation import knowable
 from pipelines.simulation.config import WorldConfig
 from pipelines.simulation.exam import PAGE, true_matrix
 from pipelines.simulation.members import DEVICES
-from pipelines.simulation.randomness import pair_normal
 from pipelines.simulation.truth import examination, main_device
 from pipelines.simulation.world import World, simulate
 from pipelines.snapshot import MediaSnapshot, write
@@ -69,7 +69,7 @@ STEPS = {
 """The steps of a page, and what is off in each."""
 EVERYONE, COLD = "all members", "cold members"
 ORACLE, FOUND, PAGE_STEP, POPULAR = "oracle", "oracle of our candidates", list(STEPS)[-1], "popularity"
-SHARED = "all but the member's own"
+SHARED, LEARNT = "all but the member's own", "+ what the log tells of it"
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Crowd:
     """Members who ask at one moment, and the truth about them; every array has a row a member.
 
     cold, chose: whether a member is new to the release, and chose genres. chance: (n, media) true P(watch | examined);
-    shared: the log odds of it without what is a member's own.
+    shared, learnt: log odds without what is a member's own, and with what the log tells of it (simulation.knowable).
     allowed: (n, media) what may be shown and was not watched.
     """
 
@@ -89,6 +89,7 @@ class Crowd:
     device: np.ndarray
     chance: np.ndarray
     shared: np.ndarray
+    learnt: np.ndarray
     allowed: np.ndarray
     duration: np.ndarray
     new: np.ndarray
@@ -137,24 +138,14 @@ def crowd(settings: Settings, world: World, at: datetime, members: Sequence[str]
         rows=member_rows(settings, members, at),
         device=main_device(world.truth.members, who),
         chance=true_matrix(world, who, moment),
-        shared=shared(world, who, moment),
+        shared=knowable.shared(world, who, moment),
+        learnt=knowable.learnt(world, who, moment),
         allowed=allowed,
         duration=world.truth.catalogue.duration,
         new=world.truth.catalogue.platform_at >= moment - np.timedelta64(NEW_DAYS, "D"),
         cold=late | np.array([user not in known for user in members], dtype=bool),
         chose=np.array([user in chose for user in members], dtype=bool),
     )
-
-
-def shared(world: World, who: np.ndarray, at: np.datetime64) -> np.ndarray:
-    """(n, media) true log odds but for likings of a member's own and the noise of each pair."""
-    members, size = world.truth.members, world.truth.catalogue.size
-    none = {name: np.zeros_like(getattr(members, name)) for name in ("own", "turning", "turned")}
-    nobody = {name: np.full_like(getattr(members, name), -2) for name in ("actors", "directors")}
-    alike = replace(world, truth=replace(world.truth, members=replace(members, **none, **nobody)))
-    noise = pair_normal(world.config.seed, np.repeat(who, size), np.tile(np.arange(size), len(who)))
-    odds: np.ndarray = logit(true_matrix(alike, who, at))
-    return odds - world.config.traits.noise * noise.reshape(len(who), size)
 
 
 def crowds(settings: Settings, world: World, window: Window) -> list[Crowd]:
@@ -191,6 +182,7 @@ def fill(one: Crowd, world: World, release: LoadedRelease) -> None:
             found[row, [media[name] for name in blended]] = True
     one.pages[ORACLE] = best(one.chance, one.allowed)
     one.pages[SHARED] = best(one.shared, one.allowed)
+    one.pages[LEARNT] = best(one.learnt, one.allowed)
     one.pages[FOUND] = best(one.chance, one.allowed & found)
     one.pages.update(pages)
     for name in release.generators:
@@ -293,7 +285,7 @@ def table(found: Measured) -> None:
     columns = ("step", "watches", "of oracle", "lost", "by position", "minutes", "cold", "of oracle")
     print("  {:<38} {:>8} {:>10} {:>7} {:>12} {:>9} {:>7} {:>10}".format(*columns))
     before = oracle["watches"]
-    first = (ORACLE, SHARED, FOUND, *STEPS, POPULAR)
+    first = (ORACLE, LEARNT, SHARED, FOUND, *STEPS, POPULAR)
     for step in (*first, *(other for other in found.worth if other not in first)):
         mean = {kind: values.mean() for kind, values in found.worth[step].items()}
         chilled = found.worth[step]["watches"][cold].mean()

@@ -35,7 +35,7 @@ class Exam:
 
 
 @dataclass(frozen=True)
-class _Log:
+class Log:
     """Codes and moments of what was logged."""
 
     who: Ints
@@ -53,7 +53,7 @@ class _Log:
 def examine(folder: Path) -> Exam:
     """Measure a simulated world; pages are those of the evening three quarters through its days."""
     world = World.load(folder)
-    log = _read(world, folder)
+    log = read_log(world, folder)
     chance = world.truth.appeal(log.who, log.media, log.at, log.device) * examination(log.position, log.device)
     everything, unseen = page_worth(world, log)
     history = np.bincount(log.watcher, minlength=world.truth.members.size)
@@ -68,7 +68,7 @@ def examine(folder: Path) -> Exam:
     )
 
 
-def page_worth(world: World, log: _Log) -> tuple[float, float]:
+def page_worth(world: World, log: Log) -> tuple[float, float]:
     """Expected watches of the ten most watched media over those of the oracle's ten, of what may be shown, and unseen.
 
     The oracle orders by the true probability; both are judged by it, all slots examined.
@@ -124,7 +124,8 @@ def _worth(score: npt.NDArray[np.generic], chance: Reals, allowed: npt.NDArray[n
     return float(np.take_along_axis(kept, page, axis=1).sum(axis=1).mean())
 
 
-def _read(world: World, folder: Path) -> _Log:
+def read_log(world: World, folder: Path) -> Log:
+    """What a simulated world's folder holds; DataError where nothing was shown or nothing watched."""
     shown = pq.read_table(folder / "impressions.parquet")
     watches = pq.read_table(folder / "watches.parquet")
     if not shown.num_rows or not watches.num_rows:
@@ -132,7 +133,7 @@ def _read(world: World, folder: Path) -> _Log:
     finished = watches["completion"].to_numpy() > WATCHED
     good = watches.filter(finished)["impression_id"].to_pylist()
     held = np.array([DEVICES.index(d) for d in shown["device"].to_pylist()])
-    return _Log(
+    return Log(
         who=world.user_codes(shown["user_id"].to_pylist()),
         media=world.media_codes(shown["media_id"].to_pylist()),
         at=shown["shown_at"].to_numpy().astype("datetime64[us]"),
