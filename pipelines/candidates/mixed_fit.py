@@ -214,12 +214,8 @@ def _crossed(a: Any, b: Any) -> Any:
 
 
 def _ridge(families: Sequence[Any], engaged: Floats, rounds: int) -> tuple[list[Floats], Floats]:
-    """The effects of each family, and (n,) the fitted log odds; zeros where all impressions came out alike.
-
-    One thread of BLAS: on vectors as short as these two took 1.5 to 3.1 s where one took 0.25 to 1.3 s.
-    """
+    """The effects of each family, and (n,) the fitted log odds; zeros where all impressions came out alike."""
     from scipy import sparse
-    from threadpoolctl import threadpool_limits
 
     sizes = [family.shape[1] for family in families]
     rows = sparse.hstack([*families, np.ones((len(engaged), 1))]).tocsr()
@@ -229,8 +225,7 @@ def _ridge(families: Sequence[Any], engaged: Floats, rounds: int) -> tuple[list[
     if engaged.min() < engaged.max():
         squared = rows.multiply(rows).tocsr()
         for _ in range(rounds):
-            with threadpool_limits(1, "blas"):
-                found, known = _mode(rows, squared, engaged, spread[family] ** -2, found)
+            found, known = _mode(rows, squared, engaged, spread[family] ** -2, found)
             determined = np.bincount(family, 1 - spread[family] ** -2 / known)
             variance = np.bincount(family, found**2) / np.maximum(determined, 1e-9)
             spread[:-1] = np.clip(np.sqrt(variance[:-1]), LEAST, MOST)
