@@ -285,7 +285,7 @@ def table(found: Measured) -> None:
     columns = ("step", "watches", "of oracle", "lost", "by position", "minutes", "cold", "of oracle")
     print("  {:<38} {:>8} {:>10} {:>7} {:>12} {:>9} {:>7} {:>10}".format(*columns))
     before = oracle["watches"]
-    first = (ORACLE, LEARNT, SHARED, FOUND, *STEPS, POPULAR)
+    first = (ORACLE, SHARED, LEARNT, FOUND, *STEPS, POPULAR)
     for step in (*first, *(other for other in found.worth if other not in first)):
         mean = {kind: values.mean() for kind, values in found.worth[step].items()}
         chilled = found.worth[step]["watches"][cold].mean()
