@@ -55,7 +55,7 @@ class Trained:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, ask_airflow) -> Trained:
     home = tmp_path_factory.mktemp("retrain")
-    simulate(WorldConfig(seed=3, members=250, days=DAYS), home / "world")
+    simulate(WorldConfig(seed=3, members=400, days=DAYS), home / "world")
     settings = Settings(home=home / "home")
     source = SOURCES["tables"](home / "world")
     ingestion.ingest(Lake(settings.lake_path), source.dataset, source.batches())
@@ -79,7 +79,7 @@ def test_a_refresh_computes_every_day_loads_members_and_publishes_a_snapshot(tra
     folder = snapshot.current(trained.settings)
     assert folder is not None
     held = MediaSnapshot.load(folder)
-    assert len(held.ids) > 350
+    assert len(held.ids) > 400
     watched = min(user for user, history in held.histories.items() if history.media)
     assert FeatureStore(trained.settings).user_row(watched)["user_watches"] > 0
 
