@@ -26,7 +26,7 @@ def learnt(world: World, who: Ints, at: np.datetime64) -> Reals:
     """(n, media) log odds of whoever knows every other effect, of titles, people and moments, and learns what is left,
     a member's likings of genres and hidden directions, from the impressions before ``at`` by the world's own prior.
 
-    The mode of the posterior stands for its mean. Nothing that learns the rest from the same log can know more.
+    The mode of the posterior stands for its mean; but for that, nothing that learns from the same log can know more.
 
     Raises:
         DataError: the world has no folder with its log.
@@ -40,14 +40,14 @@ def learnt(world: World, who: Ints, at: np.datetime64) -> Reals:
     odds = logit(blind.truth.appeal(person, media, log.at[kept], device)) - _noise(world, person, media)
     seen, watched = examination(log.position[kept], device), log.watched[kept].astype(float)
     likings = np.hstack([GENRE_EFFECT * world.truth.catalogue.genre_mix, LATENT_EFFECT * world.truth.catalogue.latent])
+    turned, now = _turned(world, person, log.at[kept]), _turned(world, who, np.full(len(who), at))
     found = _log_odds(blind, who, at)
     starts = np.searchsorted(person, [who, who + 1])
-    for row, (one, begin, end) in enumerate(zip(who, *starts, strict=True)):
+    for row, (begin, end) in enumerate(zip(*starts, strict=True)):
         mine = slice(begin, end)
-        turned = _turned(world, np.full(end - begin, one), log.at[kept][mine])
-        told = (turned[:, :, None] * likings[media[mine]][:, None, :]).reshape(-1, 3 * likings.shape[1])
+        told = (turned[mine, :, None] * likings[media[mine], None, :]).reshape(-1, 3 * likings.shape[1])
         own = _mode(told, odds[mine], seen[mine], watched[mine]).reshape(3, -1)
-        found[row] += likings @ (_turned(world, np.array([one]), np.array([at]))[0] @ own)
+        found[row] += likings @ (now[row] @ own)
     return found
 
 
@@ -76,8 +76,10 @@ def _log_odds(world: World, who: Ints, at: np.datetime64) -> Reals:
 def _turned(world: World, who: Ints, at: Times) -> Reals:
     """(n, 3) how much of a taste its steady part, and the two that it turns between, are at those moments."""
     members, weeks = world.truth.members, (at - np.datetime64(world.config.start, "us")) / np.timedelta64(7, "D")
-    turn, moving = members.angle[who] * weeks, (1 - members.steady) ** 0.5
-    return np.stack([np.full(len(who), members.steady**0.5), moving * np.cos(turn), moving * np.sin(turn)], axis=1)
+    one, none = np.ones((members.size, 1)), np.zeros((members.size, 1))
+    parts = ((one, none, none), (none, one, none), (none, none, one))
+    shares = [replace(members, own=a, turning=b, turned=c).taste(who, weeks) for a, b, c in parts]
+    return np.concatenate(shares, axis=1)
 
 
 def _mode(told: Reals, odds: Reals, seen: Reals, watched: Reals) -> Reals:
