@@ -7,9 +7,9 @@ The truth scores each page: expected watches (every slot examined), the same wit
 minutes (probability x duration). Beside it, on the same members: the oracle, who orders by the true probability what
 may be shown and was not watched, and popularity. Intervals resample members, in pairs.
 
-Under the oracle stand two whom no recommender beats: who knows every effect of the world but what is a member's own
-(likings of genres, people and hidden directions, and the noise of each pair), and who learns those likings besides from
-the member's impressions, as well as they tell them.
+Under the oracle stands who knows every effect of the world but what is a member's own (likings of genres, people and
+hidden directions, and the noise of each pair), and who knows people too and learns the other likings from the member's
+impressions, as well as they tell them: from such logs a recommender cannot do better.
 
 The table goes from the oracle's page to ours step by step: what the generators miss (the oracle's order of our
 candidates), what the ranker's order loses, then the ordering, the diversity and the exploration of the release.
